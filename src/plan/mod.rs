@@ -1,0 +1,1 @@
+//! Layer 3, pure: Spec × Host × Request become a Plan.
