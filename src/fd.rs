@@ -1,0 +1,3 @@
+//! Descriptors from `rrun_sys`, owned.
+
+pub use rrun_sys::fd::own;
