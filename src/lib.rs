@@ -1,7 +1,6 @@
 //! rrun, an OCI container runtime whose containers are plans.
 
 pub mod error;
-pub mod fd;
 pub mod id;
 pub mod plan;
 pub mod spec;

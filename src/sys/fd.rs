@@ -1,15 +1,31 @@
-//! Raw descriptors, and the one door through which they become owned on the std side.
+//! Descriptors: plain numbers for the child, owned ones for the std side.
+//!
+//! What a newcomer would get wrong: the child has no destructors. What it opens stays open until execve or a
+//! close_range step, which is why everything is opened close-on-exec.
 
-/// A raw descriptor number. The std side owns descriptors; the child, which has no destructors, only names them.
+/// A descriptor number, borrowed: somebody else owns it, or the child names it.
 pub type Fd = i32;
 
-/// Takes ownership of a descriptor that a call of this crate has just returned.
+/// A descriptor that a kernel call has just returned and that nobody owns yet. Only this crate makes one, so turning it
+/// into an owner is safe.
+#[derive(Debug)]
+#[must_use = "a descriptor nobody owns is a leak"]
+pub struct NewFd(pub(crate) Fd);
+
+impl NewFd {
+    /// The number, for the child, which never closes by dropping.
+    #[must_use]
+    pub fn into_raw(self) -> Fd {
+        self.0
+    }
+}
+
 #[cfg(feature = "std")]
-#[must_use]
-pub fn own(raw: Fd) -> std::os::fd::OwnedFd {
-    use std::os::fd::FromRawFd;
-    assert!(raw >= 0, "own({raw})");
-    // SAFETY: callers pass what a call of this crate returned and nobody else holds yet (its documented contract);
-    // a wrong number could at worst close a descriptor of ours, which the kernel answers with EBADF.
-    unsafe { std::os::fd::OwnedFd::from_raw_fd(raw) }
+impl From<NewFd> for std::os::fd::OwnedFd {
+    fn from(new: NewFd) -> Self {
+        use std::os::fd::FromRawFd;
+        // SAFETY: a `NewFd` is made only in this crate, from a descriptor that a kernel call has just returned, and is
+        // consumed here, so this is its only owner.
+        unsafe { Self::from_raw_fd(new.0) }
+    }
 }

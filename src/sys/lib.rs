@@ -13,4 +13,4 @@ pub mod fd;
 pub mod seccomp;
 
 pub use errno::{Errno, Result};
-pub use fd::Fd;
+pub use fd::{Fd, NewFd};

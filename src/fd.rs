@@ -1,3 +1,0 @@
-//! Descriptors from `rrun_sys`, owned.
-
-pub use rrun_sys::fd::own;
