@@ -4,13 +4,33 @@
 //! the crate has no `alloc`, so neither a careless `format!` nor a helpful library can take a lock in the child of a
 //! process with many threads. It knows kernel calls; it refuses to know policy, configuration and words.
 #![no_std]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the kernel's ABI passes descriptors, flags and numbers in registers of another width"
+)]
 
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod clone;
+mod console;
+mod copy;
+pub mod cred;
+mod disposition;
 mod errno;
 pub mod fd;
+mod interpret;
+pub mod limits;
+pub mod mount;
+pub mod ns;
+pub mod path;
+mod program;
+mod rootfs;
+pub mod script;
 pub mod seccomp;
+pub mod trace;
+pub mod wire;
 
 pub use errno::{Errno, Result};
 pub use fd::{Fd, NewFd};
