@@ -80,7 +80,7 @@ fn on_devpts(fd: Fd) -> crate::Result<bool> {
     // SAFETY: `stat` is a live struct statfs that the call fills.
     Errno::check(unsafe { libc::fstatfs(fd, stat.as_mut_ptr()) }.into())?;
     // SAFETY: the call succeeded.
-    Ok(unsafe { stat.assume_init() }.f_type as i64 == DEVPTS_SUPER_MAGIC)
+    Ok(unsafe { stat.assume_init() }.f_type == DEVPTS_SUPER_MAGIC)
 }
 
 /// The peer becomes the standard streams and the session's controlling terminal.

@@ -90,7 +90,8 @@ pub(crate) fn run(script: &Script<'_>) -> ! {
                 errno: fault.errno,
                 detail: fault.detail,
             };
-            drop(wire::send(state.control, &frame.to_bytes(), None));
+            // A parent that is gone has nobody to tell; either way the child ends here.
+            wire::send(state.control, &frame.to_bytes(), None).ok();
             leave();
         }
         if let Some(clock) = script.clock {

@@ -108,7 +108,8 @@ pub struct NotifyTo {
     pub state: Fd,
 }
 
-/// One step of the child.
+/// One step of the child. A field is what the call of that name takes.
+#[allow(missing_docs, reason = "the variant says what it does; its fields are that call's arguments")]
 #[derive(Debug, Clone, Copy)]
 pub enum Op<'a> {
     /// Tells the parent, and waits.
