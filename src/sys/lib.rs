@@ -8,7 +8,9 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod bpf;
 mod errno;
+pub mod facts;
 pub mod fd;
 pub mod seccomp;
 
