@@ -1,6 +1,8 @@
 //! rrun, an OCI container runtime whose containers are plans.
 
 pub mod error;
+pub mod host;
 pub mod id;
+pub mod launch;
 pub mod plan;
 pub mod spec;

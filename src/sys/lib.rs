@@ -13,12 +13,15 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod bpf;
 pub mod clone;
 mod console;
 mod copy;
 pub mod cred;
 mod disposition;
 mod errno;
+pub mod facts;
+pub mod facts;
 pub mod fd;
 mod interpret;
 pub mod limits;

@@ -1,0 +1,3 @@
+//! Layer 4, effects: a Plan is performed.
+
+pub mod cgroup;
