@@ -65,7 +65,8 @@ pub struct Spec {
     pub hooks: Hooks,
     /// `annotations`.
     pub annotations: BTreeMap<String, String>,
-    /// `linux.namespaces`, total over the eight kinds.
+    /// `linux.namespaces`, total over the eight kinds. Without `mount` there are no mounts, and nothing is masked or
+    /// read-only.
     pub namespaces: Namespaces,
     /// `linux.uidMappings` and `linux.gidMappings`; empty without a user namespace, and maybe with a joined one.
     pub id_maps: IdMaps,
@@ -104,8 +105,9 @@ impl Spec {
     /// [`Kind::Spec`] when the configuration is wrong, [`Kind::Unsupported`] when it asks for what this version does not
     /// do; either with the JSON pointer of the field, unless the text is no JSON at all.
     pub fn parse(json: &[u8], bundle: &Path) -> Result<Self> {
-        let config = wire::parse(json)?;
-        Self::read(At::DOCUMENT, config, bundle)
+        let spec = Self::read(At::DOCUMENT, wire::parse(json)?, bundle)?;
+        check_mounts(At::DOCUMENT, &spec)?;
+        Ok(spec)
     }
 
     fn read(at: At<'_>, config: wire::Config<'_>, bundle: &Path) -> Result<Self> {
@@ -143,7 +145,6 @@ impl Spec {
             .map(|Object(linux)| Linux::read(at.key("linux"), linux, &mut warnings))
             .transpose()?
             .unwrap_or_default();
-        require_mount_namespace(at.key("linux"), &linux.namespaces)?;
         let around = Surroundings { bundle, user: &linux.namespaces.user };
         Ok(Self {
             version,
@@ -207,14 +208,21 @@ fn read_platforms(
     Ok(())
 }
 
-fn require_mount_namespace(linux: At<'_>, namespaces: &Namespaces) -> Result<()> {
-    if namespaces.mount.is_apart() {
-        return Ok(());
+/// Without a mount namespace of its own, whatever a container mounts is mounted on the host.
+fn check_mounts(at: At<'_>, spec: &Spec) -> Result<()> {
+    let (root, linux) = (at.key("root"), at.key("linux"));
+    for (place, mounts) in [
+        (at.key("mounts"), !spec.mounts.is_empty()),
+        (root.key("readonly"), spec.rootfs_readonly),
+        (linux.key("maskedPaths"), !spec.masked_paths.is_empty()),
+        (linux.key("readonlyPaths"), !spec.readonly_paths.is_empty()),
+        (linux.key("rootfsPropagation"), spec.rootfs_propagation.is_some()),
+    ] {
+        if mounts {
+            spec.namespaces.require(NamespaceKind::Mount, &place)?;
+        }
     }
-    Err(linux
-        .key("namespaces")
-        .unsupported("without a mount namespace, rrun would mount over the host's files")
-        .hint("add {\"type\": \"mount\"}"))
+    Ok(())
 }
 
 fn read_rootfs(at: At<'_>, path: Option<Text<'_>>, bundle: &Path) -> Result<HostPath> {
