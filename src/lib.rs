@@ -1,5 +1,6 @@
 //! rrun, an OCI container runtime whose containers are plans.
 
+pub mod cmd;
 pub mod error;
 pub mod host;
 pub mod id;
