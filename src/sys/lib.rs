@@ -21,7 +21,6 @@ pub mod cred;
 mod disposition;
 mod errno;
 pub mod facts;
-pub mod facts;
 pub mod fd;
 mod interpret;
 pub mod limits;
