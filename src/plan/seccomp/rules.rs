@@ -21,6 +21,9 @@ const SOCKETCALL: u16 = 102;
 /// `ipc`, likewise.
 const IPC_CALL: u16 = 117;
 
+/// No table of today reaches further.
+const USUAL: usize = 512;
+
 /// The rules that reach one block of numbers.
 pub(super) struct Claims<'p> {
     block: Block,
@@ -93,7 +96,7 @@ impl<'p> Claims<'p> {
             block,
             layout,
             multiplexes,
-            slots: Vec::with_capacity(512),
+            slots: vec![Slot::Unnamed; USUAL],
             conditional: Vec::new(),
             newest: None,
         }
@@ -102,13 +105,9 @@ impl<'p> Claims<'p> {
     /// `ruling` names `entry`.
     pub(super) fn add(&mut self, entry: &Entry, ruling: Ruling<'p>) {
         if let Some(number) = entry.number(self.block.column) {
-            self.newest = self.newest.max(Some(number));
-            if !ruling.redundant {
-                self.claim(number, ruling);
-            }
+            self.claim(number, ruling);
         }
         if self.multiplexes
-            && !ruling.redundant
             && let Some(call) = entry.number(MULTIPLEXED)
         {
             self.claim_multiplexed(call, ruling);
@@ -116,18 +115,26 @@ impl<'p> Claims<'p> {
     }
 
     fn claim(&mut self, number: u16, ruling: Ruling<'p>) {
-        let index = usize::from(number);
-        if index >= self.slots.len() {
-            self.slots.resize(index + 1, Slot::Unnamed);
+        self.make_known(number);
+        if ruling.redundant {
+            return;
         }
-        match (self.slots[index], ruling.is_unconditional()) {
+        let slot = &mut self.slots[usize::from(number)];
+        match (*slot, ruling.is_unconditional()) {
             (Slot::Always(_), _) => {}
-            (_, true) => self.slots[index] = Slot::Always(ruling.verdict),
+            (_, true) => *slot = Slot::Always(ruling.verdict),
             (_, false) => {
-                self.slots[index] = Slot::Sometimes;
+                *slot = Slot::Sometimes;
                 let Ruling { guard, verdict, .. } = ruling;
                 self.conditional.push(Claim { number, guard, verdict });
             }
+        }
+    }
+
+    fn make_known(&mut self, number: u16) {
+        self.newest = self.newest.max(Some(number));
+        if self.slots.len() <= usize::from(number) {
+            self.slots.resize(usize::from(number) + 1, Slot::Unnamed);
         }
     }
 
@@ -135,9 +142,6 @@ impl<'p> Claims<'p> {
     /// there, since the arguments lie in memory: a rule that is stricter than the default is then applied whatever
     /// they are, and any other is not applied.
     fn claim_multiplexed(&mut self, call: u16, ruling: Ruling<'p>) {
-        if !ruling.is_unconditional() && !ruling.stricter {
-            return;
-        }
         let (number, comparator) = if call >= IPC {
             // The upper bits are the version of the interface (ipc(2), linux/ipc.c).
             let value = u64::from(call - IPC);
@@ -146,7 +150,9 @@ impl<'p> Claims<'p> {
             (SOCKETCALL, Comparator::Equal(u64::from(call)))
         };
         let guard = Guard::Asks(Condition { index: 0, comparator });
-        self.claim(number, Ruling { guard, ..ruling });
+        let lenient = !ruling.is_unconditional() && !ruling.stricter;
+        let redundant = ruling.redundant || lenient;
+        self.claim(number, Ruling { guard, redundant, ..ruling });
     }
 
     /// Whether the profile names any number of the block.
@@ -166,12 +172,13 @@ impl<'p> Claims<'p> {
         self.conditional.sort_by_key(|claim| claim.number);
         let mut claims = self.conditional.as_slice();
         ranges.from(self.block.first, default);
-        for (number, slot) in (self.block.first..).zip(&self.slots) {
+        let (first, end) = self.span();
+        for (number, slot) in (first..end).zip(&self.slots) {
             let verdict = match slot {
                 Slot::Unnamed => default,
                 Slot::Always(verdict) => *verdict,
                 Slot::Sometimes => {
-                    let offset = number - self.block.first;
+                    let offset = number - first;
                     let start = claims.partition_point(|claim| u32::from(claim.number) < offset);
                     let end = claims.partition_point(|claim| u32::from(claim.number) <= offset);
                     let verdict = decide(graph, self.layout, &claims[start..end], default);
@@ -181,8 +188,6 @@ impl<'p> Claims<'p> {
             };
             ranges.from(number, verdict);
         }
-        // Names whose rules repeat the default may follow.
-        ranges.from(self.block.first + self.slots.len() as u32, default);
     }
 }
 

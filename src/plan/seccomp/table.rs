@@ -260,6 +260,7 @@ pub(super) const MULTIPLEXED_NAMES: &[(&str, u16)] = &[
 ];
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

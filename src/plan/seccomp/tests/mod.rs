@@ -1,5 +1,7 @@
 //! The compiler against a reading of profiles that shares no code with it, and against profiles of the field.
 
+#![allow(clippy::unwrap_used)]
+
 mod field;
 mod profiles;
 mod random;

@@ -62,12 +62,17 @@ impl Names {
     }
 
     fn newest(self, profile: &Profile) -> Option<u32> {
-        (0..600).rev().find(|&number| self.name(number).is_some_and(|name| names(profile, name)))
+        let names =
+            |name: &str| profile.rules.iter().any(|rule| rule.names.iter().any(|n| n == name));
+        (0..600).rev().find(|&number| match self.name(number) {
+            Some("socketcall") if self == Self::X86 && SOCKET_CALLS.into_iter().any(names) => true,
+            Some("ipc") if self == Self::X86 && IPC_CALLS.iter().any(|(_, name)| names(name)) => {
+                true
+            }
+            Some(name) => names(name),
+            None => false,
+        })
     }
-}
-
-fn names(profile: &Profile, name: &str) -> bool {
-    profile.rules.iter().any(|rule| rule.names.iter().any(|listed| listed == name))
 }
 
 /// `SECCOMP_RET_*`.
@@ -88,9 +93,8 @@ pub(super) fn verdict(profile: &Profile, call: &Call) -> u32 {
     let listed = |arch| profile.architectures.contains(&arch);
     let default = value(profile.default_action);
     match call.arch {
-        AUDIT_X86_64 if call.number >= 0x4000_0000 && !listed(Arch::X32) => {
-            if call.number == u32::MAX { default } else { 0 }
-        }
+        AUDIT_X86_64 if call.number == u32::MAX && !listed(Arch::X32) => default,
+        AUDIT_X86_64 if call.number >= 0x4000_0000 && !listed(Arch::X32) => 0,
         AUDIT_X86_64 if (0x4000_0000..0x4000_0200).contains(&call.number) => {
             decide(profile, Names::X86_64, call.number - 0x4000_0000, call)
         }

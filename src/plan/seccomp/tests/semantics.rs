@@ -1,7 +1,7 @@
 //! Each decision of the module documentation, by example.
 
 use super::super::machine::{
-    AARCH64, LOONGARCH64, MIPS64, POWERPC64, POWERPC64LE, RISCV64, S390X, X86_64,
+    AARCH64, ARM, LOONGARCH64, MIPS64, POWERPC64, POWERPC64LE, RISCV64, S390X, X86, X86_64,
 };
 use super::super::{Program, compile, describe, supported};
 use super::{AUDIT_X86, AUDIT_X86_64, answer, profile, program, program_on, rule};
@@ -137,6 +137,15 @@ fn socketcall_follows_socket() {
 }
 
 #[test]
+fn socketcall_is_known_to_a_profile_that_names_what_it_does() {
+    let program = program(&profile(DENY, &[Arch::X86], &[rule(&["recv"], Action::Allow, &[])]));
+    assert_eq!(answer(&program, AUDIT_X86, 102, first_argument(10)), ALLOW);
+    assert_eq!(answer(&program, AUDIT_X86, 102, first_argument(1)), EPERM);
+    assert_eq!(answer(&program, AUDIT_X86, 3, [0; 6]), EPERM);
+    assert_eq!(answer(&program, AUDIT_X86, 103, [0; 6]), ENOSYS);
+}
+
+#[test]
 fn conditions_that_socketcall_hides_are_taken_for_the_worse() {
     let af_vsock = rule(&["socket"], DENY, &[when(0, Comparator::Equal(40))]);
     let denied = program(&profile(Action::Allow, &[Arch::X86], &[af_vsock]));
@@ -155,6 +164,8 @@ fn other_machines_have_their_own_numbers() {
         (&AARCH64, 0xc000_00b7, 63),
         (&AARCH64, 0x4000_0028, 3),
         (&AARCH64, 0x4000_0028, 0xf_0005),
+        (&ARM, 0x4000_0028, 3),
+        (&X86, AUDIT_X86, 3),
         (&RISCV64, 0xc000_00f3, 63),
         (&LOONGARCH64, 0xc000_0102, 63),
         (&S390X, 0x8000_0016, 3),
