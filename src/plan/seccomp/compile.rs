@@ -44,17 +44,10 @@ pub(super) fn compile(profile: &Profile, machine: &Machine) -> (Graph, NodeId) {
 }
 
 /// The architectures of `machine` that `profile` lists, the native one first.
-pub(super) fn architectures<'m>(
-    profile: &Profile,
-    machine: &'m Machine,
-) -> impl Iterator<Item = &'m Abi> {
-    let listed = profile.architectures.clone();
-    machine
-        .abis
-        .iter()
-        .enumerate()
-        .filter(move |(index, abi)| *index == 0 || listed.contains(&abi.arch))
-        .map(|(_, abi)| abi)
+pub(super) fn architectures<'m>(profile: &Profile, machine: &'m Machine) -> Vec<&'m Abi> {
+    let (native, others) = machine.abis.split_at(1);
+    let listed = others.iter().filter(|abi| profile.architectures.contains(&abi.arch));
+    native.iter().chain(listed).collect()
 }
 
 /// Whether `profile` lists x32 and `machine` has it.
@@ -96,8 +89,10 @@ impl<'m> Compiler<'m> {
     /// Every name is looked up once, for all architectures.
     fn claims<'p>(&mut self, profile: &'p Profile) -> Vec<(&'m Abi, Claimed<'p>)> {
         let machine = self.machine;
-        let mut claimed: Vec<_> =
-            architectures(profile, machine).map(|abi| (abi, self.claimed(abi))).collect();
+        let mut claimed: Vec<_> = architectures(profile, machine)
+            .into_iter()
+            .map(|abi| (abi, self.claimed(abi)))
+            .collect();
         for rule in &profile.rules {
             let verdict = self.graph.verdict(verdict(rule.action));
             let ruling = Ruling::of(rule, verdict, profile.default_action);

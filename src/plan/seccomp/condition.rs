@@ -33,103 +33,120 @@ impl Halves {
     }
 }
 
-/// Goes to `yes` when `condition` holds, else to `no`. Both are entries, and so is the answer.
+/// Where a condition leads. Both ways are entries of the graph.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Exits {
+    pub yes: NodeId,
+    pub no: NodeId,
+}
+
+impl Exits {
+    fn swapped(self) -> Self {
+        Self { yes: self.no, no: self.yes }
+    }
+}
+
+/// An entry that leads to one of `exits`, as `condition` holds or does not.
 pub(super) fn condition(
     graph: &mut Graph,
     layout: Layout,
     condition: Condition,
-    (yes, no): (NodeId, NodeId),
+    exits: Exits,
 ) -> NodeId {
-    let mut ways =
-        Ways { graph, at: Halves::places(condition.index, layout.big_endian), width: layout.width };
+    let at = Halves::places(condition.index, layout.big_endian);
+    let mut argument = Argument { graph, at, width: layout.width };
     match condition.comparator {
-        Comparator::Equal(value) => ways.equal(value, yes, no),
-        Comparator::NotEqual(value) => ways.equal(value, no, yes),
-        Comparator::Greater(value) => ways.order(Test::Greater, value, yes, no),
-        Comparator::LessOrEqual(value) => ways.order(Test::Greater, value, no, yes),
-        Comparator::GreaterOrEqual(value) => ways.order(Test::AtLeast, value, yes, no),
-        Comparator::Less(value) => ways.order(Test::AtLeast, value, no, yes),
-        Comparator::MaskedEqual { mask, value } => ways.masked(mask, value & mask, yes, no),
+        Comparator::Equal(value) => argument.equal(value, exits),
+        Comparator::NotEqual(value) => argument.equal(value, exits.swapped()),
+        Comparator::Greater(value) => argument.exceeds(Test::Greater, value, exits),
+        Comparator::LessOrEqual(value) => argument.exceeds(Test::Greater, value, exits.swapped()),
+        Comparator::GreaterOrEqual(value) => argument.exceeds(Test::AtLeast, value, exits),
+        Comparator::Less(value) => argument.exceeds(Test::AtLeast, value, exits.swapped()),
+        // Bits of the value outside the mask do not count, as in libseccomp.
+        Comparator::MaskedEqual { mask, value } => argument.masked(mask, value & mask, exits),
     }
 }
 
-struct Ways<'g> {
+/// An argument that is being asked about.
+struct Argument<'g> {
     graph: &'g mut Graph,
     at: Halves,
     width: Width,
 }
 
-impl Ways<'_> {
+impl Argument<'_> {
     /// Rules often list several values of one argument: what the next rule would ask of the upper half again, and the
     /// loads it would repeat, are left out.
-    fn equal(&mut self, value: u64, yes: NodeId, no: NodeId) -> NodeId {
+    fn equal(&mut self, value: u64, exits: Exits) -> NodeId {
         let value = Halves::of(value);
         if self.width == Width::Bits32 {
-            return self.test(self.at.lower, Test::Equal, value.lower, yes, no);
+            return self.half(self.at.lower, Test::Equal, value.lower, exits);
         }
-        let (mut lower_no, mut upper_no) = (no, no);
-        if let Node::Load { offset, next } = self.graph.node(no)
+        let (when_same, otherwise) = self.next_of_upper(value.upper, exits.no);
+        let lower_exits = Exits { yes: exits.yes, no: when_same };
+        let lower = self.half(self.at.lower, Test::Equal, value.lower, lower_exits);
+        self.half(self.at.upper, Test::Equal, value.upper, Exits { yes: lower, no: otherwise })
+    }
+
+    /// Where `next` goes when the upper half is `value`, and where when it is not, if that is what it asks first.
+    fn next_of_upper(&self, value: u32, next: NodeId) -> (NodeId, NodeId) {
+        if let Node::Load { offset, next: asks } = self.graph.node(next)
             && offset == self.at.upper
-            && let Node::Branch { test: Test::Equal, operand, yes: same, no: other } =
-                self.graph.node(next)
-            && operand == value.upper
-            && self.graph.is_entry(same)
+            && let Node::Branch { test: Test::Equal, operand, yes, no } = self.graph.node(asks)
+            && operand == value
+            && self.graph.is_entry(yes)
         {
-            (lower_no, upper_no) = (same, other);
+            return (yes, no);
         }
-        let lower = self.test(self.at.lower, Test::Equal, value.lower, yes, lower_no);
-        self.test(self.at.upper, Test::Equal, value.upper, lower, upper_no)
+        (next, next)
     }
 
-    /// `test` is `Greater` or `AtLeast`.
-    fn order(&mut self, test: Test, value: u64, yes: NodeId, no: NodeId) -> NodeId {
+    /// `test` is `Greater` or `AtLeast`. It settles only the lower half: the upper one must be greater, or the same.
+    fn exceeds(&mut self, test: Test, value: u64, exits: Exits) -> NodeId {
         let value = Halves::of(value);
-        if self.width == Width::Bits32 {
-            return if value.upper > 0 {
-                no
-            } else {
-                self.test(self.at.lower, test, value.lower, yes, no)
-            };
+        match (self.width, value.upper) {
+            (Width::Bits32, 0) => self.half(self.at.lower, test, value.lower, exits),
+            (Width::Bits32, _) => exits.no,
+            (Width::Bits64, _) => {
+                let same = self.half(self.at.lower, test, value.lower, exits);
+                let yes = self.graph.loaded(self.at.upper, exits.yes);
+                let no = self.graph.loaded(self.at.upper, exits.no);
+                let tie = self.graph.branch(Test::Equal, value.upper, same, no);
+                let upper = self.graph.branch(Test::Greater, value.upper, yes, tie);
+                self.graph.load(self.at.upper, upper)
+            }
         }
-        let lower = self.test(self.at.lower, test, value.lower, yes, no);
-        let (yes, no) =
-            (self.graph.loaded(self.at.upper, yes), self.graph.loaded(self.at.upper, no));
-        let tie = self.graph.branch(Test::Equal, value.upper, lower, no);
-        let upper = self.graph.branch(Test::Greater, value.upper, yes, tie);
-        self.graph.load(self.at.upper, upper)
     }
 
-    fn masked(&mut self, mask: u64, value: u64, yes: NodeId, no: NodeId) -> NodeId {
+    fn masked(&mut self, mask: u64, value: u64, exits: Exits) -> NodeId {
         let (mask, value) = (Halves::of(mask), Halves::of(value));
-        let lower = self.masked_half(self.at.lower, mask.lower, value.lower, yes, no);
+        let lower = self.masked_half(self.at.lower, mask.lower, value.lower, exits);
         match self.width {
             Width::Bits32 => lower,
-            Width::Bits64 => self.masked_half(self.at.upper, mask.upper, value.upper, lower, no),
+            Width::Bits64 => {
+                let exits = Exits { yes: lower, ..exits };
+                self.masked_half(self.at.upper, mask.upper, value.upper, exits)
+            }
         }
     }
 
-    fn masked_half(
-        &mut self,
-        offset: u32,
-        mask: u32,
-        value: u32,
-        yes: NodeId,
-        no: NodeId,
-    ) -> NodeId {
+    fn masked_half(&mut self, offset: u32, mask: u32, value: u32, exits: Exits) -> NodeId {
         match (mask, value) {
-            (0, _) => yes,
-            (u32::MAX, _) => self.test(offset, Test::Equal, value, yes, no),
-            (_, 0) => self.test(offset, Test::AnyBit, mask, no, yes),
+            (0, _) => exits.yes,
+            (u32::MAX, _) => self.half(offset, Test::Equal, value, exits),
+            (_, 0) => self.half(offset, Test::AnyBit, mask, exits.swapped()),
             _ => {
-                let equal = self.graph.branch(Test::Equal, value, yes, no);
+                let equal = self.graph.branch(Test::Equal, value, exits.yes, exits.no);
                 let masked = self.graph.mask(mask, equal);
                 self.graph.load(offset, masked)
             }
         }
     }
 
-    fn test(&mut self, offset: u32, test: Test, operand: u32, yes: NodeId, no: NodeId) -> NodeId {
-        let (yes, no) = (self.graph.loaded(offset, yes), self.graph.loaded(offset, no));
+    /// One test of the half at `offset`.
+    fn half(&mut self, offset: u32, test: Test, operand: u32, exits: Exits) -> NodeId {
+        let yes = self.graph.loaded(offset, exits.yes);
+        let no = self.graph.loaded(offset, exits.no);
         let branch = self.graph.branch(test, operand, yes, no);
         self.graph.load(offset, branch)
     }

@@ -4,7 +4,7 @@
 //! last act but one. What a newcomer would get wrong: the length of a filter and the number of its steps are paid at
 //! every *start*, not only at every call, because the kernel walks it once for each syscall number of two architectures
 //! to find those that are always allowed (`seccomp_cache_prepare`). A linear filter makes that a millisecond; this one
-//! searches ranges. See `compile` for the shape, [`rules`] for who wins, [`emulate`] for the proof.
+//! searches ranges. See `compile` for the shape, `rules` for who wins, [`emulate`] for the proof.
 
 mod assemble;
 mod compile;
@@ -139,7 +139,8 @@ fn flag_value(flag: FilterFlag) -> u32 {
 }
 
 fn describe(profile: &Profile, machine: &Machine, length: usize, no_new_privs: bool) -> String {
-    let mut names: Vec<_> = compile::architectures(profile, machine).map(|abi| abi.name).collect();
+    let mut names: Vec<_> =
+        compile::architectures(profile, machine).iter().map(|abi| abi.name).collect();
     if compile::has_x32(profile, machine) {
         names.push("x32");
     }

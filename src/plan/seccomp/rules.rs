@@ -9,7 +9,7 @@
 //! but only overlapping rules of different actions can tell. Conditions of one rule must all hold; when two of them
 //! look at one argument, any one suffices (runc turns such a rule into several).
 
-use super::condition::{Layout, condition};
+use super::condition::{Exits, Layout, condition};
 use super::graph::{Graph, NodeId};
 use super::machine::Block;
 use super::search::Ranges;
@@ -194,17 +194,14 @@ impl<'p> Claims<'p> {
 /// The first claim that holds decides.
 fn decide(graph: &mut Graph, layout: Layout, claims: &[Claim<'_>], default: NodeId) -> NodeId {
     claims.iter().rev().fold(default, |otherwise, claim| {
+        let mut ask = |each, yes, no| condition(graph, layout, each, Exits { yes, no });
         let verdict = claim.verdict;
         match claim.guard {
-            Guard::All(conditions) => conditions
-                .iter()
-                .rev()
-                .fold(verdict, |yes, &each| condition(graph, layout, each, (yes, otherwise))),
-            Guard::Any(conditions) => conditions
-                .iter()
-                .rev()
-                .fold(otherwise, |no, &each| condition(graph, layout, each, (verdict, no))),
-            Guard::Asks(asked) => condition(graph, layout, asked, (verdict, otherwise)),
+            Guard::All(all) => {
+                all.iter().rev().fold(verdict, |yes, &each| ask(each, yes, otherwise))
+            }
+            Guard::Any(any) => any.iter().rev().fold(otherwise, |no, &each| ask(each, verdict, no)),
+            Guard::Asks(asked) => ask(asked, verdict, otherwise),
         }
     })
 }

@@ -2,7 +2,7 @@
 
 use super::super::emulate::{self, Call, is_always_allowed, mean_steps};
 use super::profiles::{FIELD, parse};
-use super::reference::{self, verdict};
+use super::reference::{self, Reading};
 use super::{AUDIT_X86, AUDIT_X86_64, program};
 use crate::spec::Action;
 
@@ -23,6 +23,7 @@ fn profiles_of_the_field_mean_what_the_reference_reads() {
     let args = [0, 1, 8, 9, 16, 40, 131_072, 131_080, 0x1000_0000, 0xffff_ffff, u64::MAX];
     for (name, json) in FIELD {
         let profile = parse(json);
+        let reading = Reading::of(&profile);
         let program = program(&profile);
         for (arch, number) in [AUDIT_X86_64, AUDIT_X86, 0xc000_00b7]
             .into_iter()
@@ -31,7 +32,7 @@ fn profiles_of_the_field_mean_what_the_reference_reads() {
             for first in args {
                 let call = Call { arch, number, args: [first, 2, 9, first, 5, 6] };
                 let answer = emulate::run(&program, &call).unwrap();
-                assert_eq!(answer.verdict, verdict(&profile, &call), "{name} {call:x?}");
+                assert_eq!(answer.verdict, reading.verdict(&call), "{name} {call:x?}");
             }
         }
     }
@@ -42,6 +43,7 @@ fn calls_that_are_allowed_without_conditions_are_proved_to_be() {
     let allowed = reference::value(Action::Allow);
     for (name, json) in FIELD {
         let profile = parse(json);
+        let reading = Reading::of(&profile);
         let program = program(&profile);
         let conditional = |call: &str| {
             profile
@@ -54,7 +56,7 @@ fn calls_that_are_allowed_without_conditions_are_proved_to_be() {
         {
             for number in 0..600 {
                 let call = Call { arch, number, args: [0; 6] };
-                let expected = verdict(&profile, &call) == allowed
+                let expected = reading.verdict(&call) == allowed
                     && set.name(number).is_some_and(|call| !conditional(call));
                 assert_eq!(
                     is_always_allowed(&program, arch, number),

@@ -9,7 +9,7 @@ use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, SeccompRule, TargetA
 
 use super::super::Instruction;
 use super::super::emulate::{self, Call, is_always_allowed};
-use super::reference::verdict;
+use super::reference::{Names, Reading};
 use super::{AUDIT_X86, AUDIT_X86_64, answer, profile, program};
 use crate::spec::{Action, Arch, Comparator, Condition, Profile, Rule};
 
@@ -119,14 +119,14 @@ fn calls() -> impl Strategy<Value = Call> {
 
 /// Wherever `name` lies on any of the three.
 fn numbers_of(name: &str) -> Vec<u32> {
-    let sets = [super::reference::Names::X86_64, super::reference::Names::X86];
+    let sets = [Names::X86_64, Names::X86];
     let mut numbers: Vec<u32> = (0..600)
         .filter(|&number| sets.iter().any(|set| set.name(number) == Some(name)))
         .flat_map(|number| [number, number | 0x4000_0000])
         .collect();
     numbers.extend(
         (512..600)
-            .filter(|&number| super::reference::Names::X32Own.name(number) == Some(name))
+            .filter(|&number| Names::X32Own.name(number) == Some(name))
             .map(|number| number | 0x4000_0000),
     );
     numbers.push(470);
@@ -138,19 +138,21 @@ proptest! {
 
     #[test]
     fn every_verdict_is_the_references(profile in profiles(), calls in vec(calls(), 60)) {
+        let reading = Reading::of(&profile);
         let program = program(&profile);
         for call in calls {
             let answer = emulate::run(&program, &call).unwrap();
-            prop_assert_eq!(answer.verdict, verdict(&profile, &call), "{:x?}", call);
+            prop_assert_eq!(answer.verdict, reading.verdict(&call), "{:x?}", call);
         }
     }
 
     #[test]
     fn what_is_proved_to_be_allowed_is(profile in profiles(), calls in vec(calls(), 60)) {
+        let reading = Reading::of(&profile);
         let program = program(&profile);
         for call in calls {
             if is_always_allowed(&program, call.arch, call.number) {
-                prop_assert_eq!(verdict(&profile, &call), 0x7fff_0000, "{:x?}", call);
+                prop_assert_eq!(reading.verdict(&call), 0x7fff_0000, "{:x?}", call);
             }
         }
     }

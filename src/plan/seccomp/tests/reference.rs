@@ -1,6 +1,8 @@
 //! What a profile says of one call on an `x86_64` machine, read off the rules from the text of `rules` and `compile`:
 //! slow, from numbers to names, and without a line of the compiler.
 
+use std::collections::HashSet;
+
 use super::super::emulate::Call;
 use super::{AUDIT_X86, AUDIT_X86_64};
 use crate::spec::{Action, Arch, Comparator, Condition, Profile, Rule};
@@ -53,6 +55,8 @@ pub(super) enum Names {
 }
 
 impl Names {
+    const ALL: [Self; 3] = [Self::X86_64, Self::X86, Self::X32Own];
+
     pub(super) fn name(self, number: u32) -> Option<&'static str> {
         match self {
             Self::X86_64 => syscalls::x86_64::Sysno::new(number as usize).map(|call| call.name()),
@@ -61,16 +65,18 @@ impl Names {
         }
     }
 
+    /// The newest number of the set that `profile` names.
     fn newest(self, profile: &Profile) -> Option<u32> {
-        let names =
-            |name: &str| profile.rules.iter().any(|rule| rule.names.iter().any(|n| n == name));
-        (0..600).rev().find(|&number| match self.name(number) {
-            Some("socketcall") if self == Self::X86 && SOCKET_CALLS.into_iter().any(names) => true,
-            Some("ipc") if self == Self::X86 && IPC_CALLS.iter().any(|(_, name)| names(name)) => {
-                true
-            }
-            Some(name) => names(name),
-            None => false,
+        let named: HashSet<&str> =
+            profile.rules.iter().flat_map(|rule| rule.names.iter().map(String::as_str)).collect();
+        let any = |names: &[&str]| names.iter().any(|name| named.contains(name));
+        let through_ipc = IPC_CALLS.iter().any(|(_, name)| named.contains(name));
+        (0..600).rev().find(|&number| {
+            self.name(number).is_some_and(|name| {
+                named.contains(name)
+                    || self == Self::X86 && name == "socketcall" && any(&SOCKET_CALLS)
+                    || self == Self::X86 && name == "ipc" && through_ipc
+            })
         })
     }
 }
@@ -89,58 +95,66 @@ pub(super) fn value(action: Action) -> u32 {
     }
 }
 
-pub(super) fn verdict(profile: &Profile, call: &Call) -> u32 {
-    let listed = |arch| profile.architectures.contains(&arch);
-    let default = value(profile.default_action);
-    match call.arch {
-        AUDIT_X86_64 if call.number == u32::MAX && !listed(Arch::X32) => default,
-        AUDIT_X86_64 if call.number >= 0x4000_0000 && !listed(Arch::X32) => 0,
-        AUDIT_X86_64 if (0x4000_0000..0x4000_0200).contains(&call.number) => {
-            decide(profile, Names::X86_64, call.number - 0x4000_0000, call)
-        }
-        AUDIT_X86_64 if call.number >= 0x4000_0000 => {
-            let newer = newer(profile, Names::X86_64);
-            match Names::X32Own.newest(profile) {
-                Some(newest) if call.number - 0x4000_0000 <= newest => {
-                    decide(profile, Names::X32Own, call.number - 0x4000_0000, call)
-                }
-                _ => newer,
+/// A profile that has been read.
+pub(super) struct Reading<'p> {
+    profile: &'p Profile,
+    newest: [Option<u32>; 3],
+}
+
+impl<'p> Reading<'p> {
+    pub(super) fn of(profile: &'p Profile) -> Self {
+        Self { profile, newest: Names::ALL.map(|set| set.newest(profile)) }
+    }
+
+    pub(super) fn verdict(&self, call: &Call) -> u32 {
+        let listed = |arch| self.profile.architectures.contains(&arch);
+        let without_bit = call.number.wrapping_sub(0x4000_0000);
+        match call.arch {
+            AUDIT_X86_64 if call.number < 0x4000_0000 => {
+                self.decide(Names::X86_64, call.number, call)
             }
+            AUDIT_X86_64 if listed(Arch::X32) => match without_bit {
+                0..512 => self.decide(Names::X86_64, without_bit, call),
+                _ if self.newest(Names::X32Own) >= Some(without_bit) => {
+                    self.decide(Names::X32Own, without_bit, call)
+                }
+                _ => self.newer(Names::X86_64),
+            },
+            AUDIT_X86_64 if call.number == u32::MAX => value(self.profile.default_action),
+            AUDIT_X86 if listed(Arch::X86) => self.decide(Names::X86, call.number, call),
+            _ => 0,
         }
-        AUDIT_X86_64 => decide(profile, Names::X86_64, call.number, call),
-        AUDIT_X86 if listed(Arch::X86) => decide(profile, Names::X86, call.number, call),
-        _ => 0,
     }
-}
 
-fn newer(profile: &Profile, set: Names) -> u32 {
-    let passes = matches!(profile.default_action, Action::Allow | Action::Log | Action::Trace(_));
-    if passes || set.newest(profile).is_none() {
-        value(profile.default_action)
-    } else {
-        value(Action::Errno(38))
+    fn newest(&self, set: Names) -> Option<u32> {
+        self.newest[set as usize]
     }
-}
 
-fn decide(profile: &Profile, set: Names, number: u32, call: &Call) -> u32 {
-    let default = profile.default_action;
-    if set.newest(profile).is_none_or(|newest| number > newest) {
-        return newer(profile, set);
+    fn newer(&self, set: Names) -> u32 {
+        let default = self.profile.default_action;
+        let passes = matches!(default, Action::Allow | Action::Log | Action::Trace(_));
+        if passes || self.newest(set).is_none() { value(default) } else { value(Action::Errno(38)) }
     }
-    let name = set.name(number);
-    let rules: Vec<&Rule> = profile.rules.iter().filter(|rule| rule.action != default).collect();
-    let names_it = |rule: &Rule| rule.names.iter().any(|listed| Some(listed.as_str()) == name);
-    if let Some(rule) = rules.iter().find(|rule| names_it(rule) && rule.args.is_empty()) {
-        return value(rule.action);
-    }
-    for rule in rules {
-        if names_it(rule) && holds(&rule.args, set == Names::X86, call)
-            || set == Names::X86 && holds_multiplexed(rule, default, name, call)
-        {
+
+    fn decide(&self, set: Names, number: u32, call: &Call) -> u32 {
+        if self.newest(set).is_none_or(|newest| number > newest) {
+            return self.newer(set);
+        }
+        let default = self.profile.default_action;
+        let name = set.name(number);
+        let names_it = |rule: &Rule| rule.names.iter().any(|listed| Some(listed.as_str()) == name);
+        let rules = || self.profile.rules.iter().filter(|rule| rule.action != default);
+        if let Some(rule) = rules().find(|rule| names_it(rule) && rule.args.is_empty()) {
             return value(rule.action);
         }
+        let narrow = set == Names::X86;
+        rules()
+            .find(|rule| {
+                names_it(rule) && holds(&rule.args, narrow, call)
+                    || narrow && holds_multiplexed(rule, default, name, call)
+            })
+            .map_or(value(default), |rule| value(rule.action))
     }
-    value(default)
 }
 
 fn holds(args: &[Condition], narrow: bool, call: &Call) -> bool {
