@@ -102,8 +102,9 @@ fn push(
     steps: &mut Steps,
 ) -> Result<()> {
     let Some((directory, name)) = node.path.split() else {
-        return Err(Error::spec(format!("{pointer}/path"), "/ is no device")
-            .hint("name a path below /dev"));
+        return Err(
+            Error::spec(format!("{pointer}/path"), "/ is no device").hint("name a path below /dev")
+        );
     };
     let name = text(pointer, name)?;
     let dir = open(&directory, pointer, known, steps)?;

@@ -67,10 +67,8 @@ pub fn become_user(
     push(steps, Act::Umask(process.user.umask.unwrap_or(0o022)), "/process/user/umask");
     let no_new = process.privileges == Gain::NoNew;
     let filter = profile.map(|profile| seccomp::compile(profile, no_new)).transpose()?;
-    let cwd = Act::WorkingDirectory {
-        path: text("/process/cwd", process.cwd.as_str())?,
-        lenient: false,
-    };
+    let cwd =
+        Act::WorkingDirectory { path: text("/process/cwd", process.cwd.as_str())?, lenient: false };
     let filter = filter.map(|program| Act::Seccomp {
         instructions: program.instructions,
         flags: program.flags,
@@ -89,8 +87,7 @@ pub fn become_user(
             if process.user.uid != 0 {
                 // The change of user left the capabilities permitted but not in force.
                 let keep = (sets.permitted.0 | CAP_SYS_ADMIN | CAP_SETPCAP) & privileges.available;
-                let raise =
-                    Act::Capabilities { effective: keep, permitted: keep, inheritable: 0 };
+                let raise = Act::Capabilities { effective: keep, permitted: keep, inheritable: 0 };
                 push(steps, raise, "");
             }
             steps.push(Phase::Program, Act::Announce);
@@ -173,12 +170,7 @@ pub fn names(set: u64) -> Vec<String> {
         .collect()
 }
 
-fn ids(
-    process: &Process,
-    privileges: &Privileges,
-    steps: &mut Steps,
-    warnings: &mut Vec<String>,
-) {
+fn ids(process: &Process, privileges: &Privileges, steps: &mut Steps, warnings: &mut Vec<String>) {
     let user = &process.user;
     let uid = user.uid;
     let push = |steps: &mut Steps, act, pointer: &'static str| {

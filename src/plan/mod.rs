@@ -182,9 +182,9 @@ fn hooks(spec: &Spec, steps: &mut step::Steps, which: HookPhase) -> Result<()> {
     for (index, hook) in list.iter().enumerate() {
         let pointer = format!("/hooks/{}/{index}", which.name());
         let at = |key: &str| format!("{pointer}/{key}");
-        let timeout = hook.timeout.map_or(-1, |timeout| {
-            i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
-        });
+        let timeout = hook
+            .timeout
+            .map_or(-1, |timeout| i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX));
         let hook = step::InnerHook {
             phase: which.name(),
             path: text(&at("path"), &hook.path.to_string_lossy())?,

@@ -9,7 +9,9 @@ use crate::host::Host;
 use crate::id::{ContainerId, HostPath};
 use crate::plan::step::{Act, ParentFd, Phase, Step, Steps};
 use crate::plan::{Request, text};
-use crate::spec::{IdMaps, Namespace, NamespaceKind, Propagation, PropagationMode, Spec, TimeOffsets};
+use crate::spec::{
+    IdMaps, Namespace, NamespaceKind, Propagation, PropagationMode, Spec, TimeOffsets,
+};
 use rrun_sys::script::Checkpoint;
 
 /// A namespace that the parent opens.
@@ -80,16 +82,16 @@ pub fn enter(
     for kind in JOIN_ORDER {
         // The cgroup namespace's root is the cgroup of whoever makes it: the child, once it is in its own. Time offsets
         // can only be written before anybody enters.
-        let by_child = kind == NamespaceKind::Cgroup
-            || (kind == NamespaceKind::Time && offsets.is_some());
+        let by_child =
+            kind == NamespaceKind::Cgroup || (kind == NamespaceKind::Time && offsets.is_some());
         if *namespaces.get(kind) == Namespace::New && !by_child {
             kinds |= flag(kind);
         }
     }
     let hop = joined_user && kinds != 0;
-    let parent_joins_pid = (!hop).then(|| {
-        joins.iter().position(|join| join.kinds == flag(NamespaceKind::Pid))
-    }).flatten();
+    let parent_joins_pid = (!hop)
+        .then(|| joins.iter().position(|join| join.kinds == flag(NamespaceKind::Pid)))
+        .flatten();
 
     steps.push(Phase::Enter, Act::CloseFrom(3 + request.preserve_fds));
     if new_user || cgroup_join {
@@ -138,7 +140,10 @@ pub fn enter(
 /// Without root, everything needs a user namespace: say so before the kernel says EPERM.
 fn refuse_unprivileged(spec: &Spec, host: &Host) -> Result<()> {
     let makes_any = JOIN_ORDER.iter().any(|kind| *spec.namespaces.get(*kind) == Namespace::New);
-    if spec.namespaces.user == Namespace::Inherit && makes_any && host.permitted_caps & (1 << 21) == 0 {
+    if spec.namespaces.user == Namespace::Inherit
+        && makes_any
+        && host.permitted_caps & (1 << 21) == 0
+    {
         return Err(Error::new(
             Kind::Denied,
             "namespaces need CAP_SYS_ADMIN, or a user namespace of their own",
@@ -193,7 +198,7 @@ fn open_rootfs(spec: &Spec, steps: &mut Steps) -> Result<()> {
         let act = Act::RootPropagation { mode, recursive: true };
         steps.push_at(Phase::Enter, act, pointer_of(propagation));
     }
-    let act = Act::OpenRootfs { path, propagation: 0, isolate_parent: shared };
+    let act = Act::OpenRootfs { path, isolate_parent: shared };
     steps.push_at(Phase::Enter, act, "/root/path");
     Ok(())
 }
@@ -253,8 +258,14 @@ mod tests {
     #[test]
     fn sysctl_names_with_dots_or_slashes_name_the_same_file() {
         assert_eq!(sysctl_path("net.ipv4.ip_forward"), "net/ipv4/ip_forward");
-        assert_eq!(sysctl_path("net/ipv4/conf/eth0.1/forwarding"), "net/ipv4/conf/eth0.1/forwarding");
-        assert_eq!(sysctl_path("net.ipv4.conf.eth0/1.forwarding"), "net/ipv4/conf/eth0.1/forwarding");
+        assert_eq!(
+            sysctl_path("net/ipv4/conf/eth0.1/forwarding"),
+            "net/ipv4/conf/eth0.1/forwarding"
+        );
+        assert_eq!(
+            sysctl_path("net.ipv4.conf.eth0/1.forwarding"),
+            "net/ipv4/conf/eth0.1/forwarding"
+        );
     }
 
     #[test]

@@ -36,16 +36,25 @@ pub fn violations(steps: &[Step]) -> Vec<String> {
     before("the working directory is checked inside the new root", root, entered);
     before("the working directory is entered as the user", ids, entered);
     let ready = first(|act| matches!(act, Act::Reach(Checkpoint::Ready)));
-    before("the program is looked for before the container counts as created",
-        first(|act| matches!(act, Act::FindProgram)), ready);
+    before(
+        "the program is looked for before the container counts as created",
+        first(|act| matches!(act, Act::FindProgram)),
+        ready,
+    );
     before("the identity changes after start", ready, ids);
     let filter = first(|act| matches!(act, Act::Seccomp { .. }));
     let no_new = first(|act| matches!(act, Act::NoNewPrivileges));
     before("no_new_privs precedes the filter that relies on it", no_new, filter);
-    before("descriptors are closed before the filter could forbid it",
-        last(|act| matches!(act, Act::CloseFrom(_))), filter);
-    before("the host is told before the filter could forbid it",
-        first(|act| matches!(act, Act::Announce)), filter);
+    before(
+        "descriptors are closed before the filter could forbid it",
+        last(|act| matches!(act, Act::CloseFrom(_))),
+        filter,
+    );
+    before(
+        "the host is told before the filter could forbid it",
+        first(|act| matches!(act, Act::Announce)),
+        filter,
+    );
     let exec = first(|act| matches!(act, Act::Exec));
     if exec != Some(steps.len().saturating_sub(1)) {
         broken.push("exec is the last step".to_owned());

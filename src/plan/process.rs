@@ -106,7 +106,11 @@ pub fn exec(
     // Joining a pid namespace acts on children. A privileged parent joins it before the clone; an unprivileged one has
     // the right only inside the user namespace, so there the child joins all and clones again.
     let hop = exec.kinds & pid != 0 && !host.is_machine_root();
-    let join = |kinds| Join { path: HostPath::from(std::path::PathBuf::new()), kinds, pointer: String::new() };
+    let join = |kinds| Join {
+        path: HostPath::from(std::path::PathBuf::new()),
+        kinds,
+        pointer: String::new(),
+    };
     let mut joins = Vec::new();
     let mut parent_joins_pid = None;
     steps.push(Phase::Enter, Act::CloseFrom(3 + request.preserve_fds));

@@ -10,7 +10,9 @@ use crate::id::InnerPath;
 use crate::plan::cgroup::CgroupPlan;
 use crate::plan::step::{Act, At, BindSource, DEVICES, NewFs, ParentFd, Phase, ROOT, Steps};
 use crate::plan::{Request, devices, namespaces, text};
-use crate::spec::{FsType, IdMap, Mount, MountAttrs, Namespace, Propagation, PropagationMode, Spec, Terminal};
+use crate::spec::{
+    FsType, IdMap, Mount, MountAttrs, Namespace, Propagation, PropagationMode, Spec, Terminal,
+};
 use rrun_sys::mount::{ATTR_NODEV, ATTR_NOEXEC, ATTR_NOSUID, ATTR_RDONLY, Attr};
 use rrun_sys::script::{Changes, Slot};
 use std::ffi::CString;
@@ -51,6 +53,10 @@ pub fn assemble(
         let pointer = format!("/mounts/{}", mount.index);
         match &mount.kind {
             FsType::Cgroup => cgroup_mount(spec, host, cgroup, mount, &pointer, steps)?,
+            FsType::Remount => {
+                let act = Act::SetAttr { at: at(mount)?, changes: changes(mount, true) };
+                steps.push_at(Phase::Rootfs, act, pointer);
+            }
             FsType::Bind { source, recursive } => {
                 let path = text(&format!("{pointer}/source"), &source.to_string())?;
                 let tree = detached(spec, host, mount, &path, *recursive, &pointer);
@@ -78,7 +84,8 @@ pub fn assemble(
                     parameters.push(parameter(&key("options"), option)?);
                 }
                 let fs = NewFs {
-                    inherit_mode: fs_type == "tmpfs" && !data.iter().any(|o| o.starts_with("mode=")),
+                    inherit_mode: fs_type == "tmpfs"
+                        && !data.iter().any(|o| o.starts_with("mode=")),
                     fs_type: text(&key("type"), fs_type)?,
                     parameters,
                     attrs: mount.attrs.set,

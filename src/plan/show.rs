@@ -39,7 +39,12 @@ pub fn act(act: &Act, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
         Act::ApparmorProfile(value) => write!(f, "AppArmor: {}", value.to_string_lossy()),
         Act::RootPropagation { mode, recursive } => {
-            write!(f, "make / {}{}", propagation(*mode), if *recursive { ", recursively" } else { "" })
+            write!(
+                f,
+                "make / {}{}",
+                propagation(*mode),
+                if *recursive { ", recursively" } else { "" }
+            )
         }
         Act::OpenRootfs { path, .. } => write!(f, "bind {} onto itself", path.to_string_lossy()),
         Act::OpenDirectory { path } => write!(f, "open {}", path.to_string_lossy()),
@@ -100,7 +105,9 @@ pub fn act(act: &Act, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             write!(f, "{name} {} {}", limit(*soft), limit(*hard))
         }
         Act::Personality(persona) => write!(f, "personality {persona:#x}"),
-        Act::LimitBounding { keep, .. } => write!(f, "bounding set: {} capabilities", keep.count_ones()),
+        Act::LimitBounding { keep, .. } => {
+            write!(f, "bounding set: {} capabilities", keep.count_ones())
+        }
         Act::KeepCapabilities(true) => f.write_str("keep capabilities over the change of user"),
         Act::KeepCapabilities(false) => f.write_str("no longer keep capabilities"),
         Act::Groups(groups) if groups.is_empty() => f.write_str("no supplementary groups"),
@@ -156,7 +163,10 @@ fn flags(f: &mut fmt::Formatter<'_>, attrs: u64) -> fmt::Result {
         (0x80, " nodiratime"),
         (0x20_0000, " nosymfollow"),
     ];
-    known.into_iter().filter(|(bit, _)| attrs & bit != 0).try_for_each(|(_, name)| f.write_str(name))
+    known
+        .into_iter()
+        .filter(|(bit, _)| attrs & bit != 0)
+        .try_for_each(|(_, name)| f.write_str(name))
 }
 
 fn changed(f: &mut fmt::Formatter<'_>, changes: &Changes) -> fmt::Result {
@@ -205,7 +215,8 @@ pub fn kinds_text(kinds: u64) -> String {
         (libc::CLONE_NEWTIME, "time"),
     ];
     let has = |flag: i32| kinds & u64::from(flag.unsigned_abs()) != 0;
-    let named: Vec<&str> = names.into_iter().filter(|(flag, _)| has(*flag)).map(|(_, n)| n).collect();
+    let named: Vec<&str> =
+        names.into_iter().filter(|(flag, _)| has(*flag)).map(|(_, n)| n).collect();
     named.join(" ")
 }
 
@@ -224,10 +235,14 @@ pub fn host_lines(plan: &Plan, spec: &Spec) -> Vec<(&'static str, String)> {
         lines.push(("open", format!("namespace {} {}", kinds_text(join.kinds.into()), join.path)));
     }
     let new = kinds_text(plan.clone);
-    lines.push(("clone", if new.is_empty() { "no new namespace".into() } else { format!("new {new}") }));
+    lines.push((
+        "clone",
+        if new.is_empty() { "no new namespace".into() } else { format!("new {new}") },
+    ));
     if let Some(maps) = &plan.id_maps {
         let line = |maps: &[crate::spec::IdMap]| {
-            let each = |m: &crate::spec::IdMap| format!("{} {} {}", m.container_id, m.host_id, m.size);
+            let each =
+                |m: &crate::spec::IdMap| format!("{} {} {}", m.container_id, m.host_id, m.size);
             maps.iter().map(each).collect::<Vec<_>>().join(", ")
         };
         lines.push(("idmap", format!("uid {}; gid {}", line(&maps.uid), line(&maps.gid))));

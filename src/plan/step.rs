@@ -121,7 +121,10 @@ pub struct InnerHook {
 }
 
 /// What a step does; see the op of the same name.
-#[allow(missing_docs, reason = "each variant is documented where it is performed, rrun_sys::script::Op")]
+#[allow(
+    missing_docs,
+    reason = "each variant is documented where it is performed, rrun_sys::script::Op"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Act {
     CloseFrom(u32),
@@ -140,7 +143,7 @@ pub enum Act {
     Sysctl { path: CString, value: CString },
     ApparmorProfile(CString),
     RootPropagation { mode: u64, recursive: bool },
-    OpenRootfs { path: CString, propagation: u64, isolate_parent: bool },
+    OpenRootfs { path: CString, isolate_parent: bool },
     OpenDirectory { path: CString },
     Mount { fs: NewFs, changes: Changes, at: At },
     Bind { source: BindSource, changes: Changes, at: At },
