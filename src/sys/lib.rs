@@ -10,6 +10,7 @@ extern crate std;
 
 mod errno;
 pub mod fd;
+pub mod pidfd;
 pub mod seccomp;
 
 pub use errno::{Errno, Result};
