@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// `--log-format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -107,21 +107,14 @@ pub fn debug(line: impl FnOnce() -> String) {
 
 /// Something odd that is no failure: one lower-case line without a full stop.
 pub fn warn(line: &str) {
-    let sink = sink();
-    let must_wait = sink.file.is_some() && sink.format == Format::Json;
-    if must_wait && sink.detail == Detail::Normal {
-        sink.held.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_owned());
-    } else {
-        sink.write(&Entry::new("warning", line));
-    }
+    sink().warn(line);
 }
 
 /// The failure that ends this process; `main`'s alone.
 pub fn failure(error: &Error) {
     let sink = sink();
-    let held = std::mem::take(&mut *sink.held.lock().unwrap_or_else(PoisonError::into_inner));
     let text = error.to_string();
-    sink.write(&Entry { warnings: held.join("; "), ..Entry::of(error, &text) });
+    sink.fail(error, &text);
     if sink.file.is_some() {
         to_stderr(&format!("rrun: {}", printable(&text)));
     }
@@ -210,6 +203,24 @@ impl<'a> Entry<'a> {
 }
 
 impl Sink {
+    fn warn(&self, line: &str) {
+        let must_wait = self.file.is_some() && self.format == Format::Json;
+        if must_wait && self.detail == Detail::Normal {
+            self.held().push(line.to_owned());
+        } else {
+            self.write(&Entry::new("warning", line));
+        }
+    }
+
+    fn fail(&self, error: &Error, text: &str) {
+        let warnings = self.held().join("; ");
+        self.write(&Entry { warnings, ..Entry::of(error, text) });
+    }
+
+    fn held(&self) -> MutexGuard<'_, Vec<String>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn write(&self, entry: &Entry<'_>) {
         let line = match (self.format, &self.file) {
             (Format::Json, _) => entry.json(),
@@ -271,6 +282,33 @@ mod tests {
         let error = Error::new(Kind::State, "no");
         let entry = Entry { time: "T".into(), ..Entry::of(&error, "no") };
         assert_eq!(entry.logrus(), r#"time="T" level=error msg="no" kind="state""#);
+    }
+
+    #[test]
+    fn warnings_wait_for_the_one_object_of_a_failure_unless_debugging() {
+        let path = std::env::temp_dir().join(format!("rrun-log-{}", std::process::id()));
+        let lines = |detail| {
+            let file = File::create(&path).unwrap();
+            let sink =
+                Sink { file: Some(file), format: Format::Json, detail, held: Mutex::default() };
+            sink.warn("one");
+            sink.warn("two");
+            sink.fail(&Error::new(Kind::State, "no"), "no");
+            let text = std::fs::read_to_string(&path).unwrap();
+            std::fs::remove_file(&path).unwrap();
+            let parse = |line| serde_json::from_str::<serde_json::Value>(line).unwrap();
+            text.lines().map(parse).collect::<Vec<_>>()
+        };
+        let normal = lines(Detail::Normal);
+        assert_eq!(normal.len(), 1);
+        assert_eq!((&normal[0]["msg"], &normal[0]["warnings"]), (&"no".into(), &"one; two".into()));
+        let debugging = lines(Detail::Debug);
+        assert_eq!(debugging.len(), 3);
+        assert_eq!(
+            (&debugging[0]["level"], &debugging[0]["msg"]),
+            (&"warning".into(), &"one".into())
+        );
+        assert!(debugging[2].get("warnings").is_none());
     }
 
     #[test]

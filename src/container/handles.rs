@@ -69,14 +69,18 @@ pub struct Reserved {
 }
 
 impl Reserved {
-    /// Locks `directory`, which the caller has just made.
+    /// Locks `directory`, which the caller has just made; on failure it is removed.
     pub(super) fn new(directory: PathBuf, id: &ContainerId) -> Result<Self> {
-        match Lock::exclusive(&directory)? {
-            Some(lock) => Ok(Self { directory, lock: Some(lock) }),
-            None => {
+        match Lock::exclusive(&directory) {
+            Ok(Some(lock)) => Ok(Self { directory, lock: Some(lock) }),
+            Ok(None) => {
                 let text = format!("container {:?} was deleted while it was created", id.as_str());
                 Err(Error::new(Kind::State, text))
             }
+            Err(error) => Err(match remove_directory(&directory) {
+                Ok(()) => error,
+                Err(undo) => error.while_undoing(undo),
+            }),
         }
     }
 

@@ -257,6 +257,7 @@ fn being_created(id: &ContainerId) -> Error {
 pub(super) mod tests {
     use super::*;
     use crate::container::record::tests::record;
+    use crate::container::{Status, Verb};
     use std::sync::atomic::{AtomicU32, Ordering};
 
     /// A directory of one test's own, removed at its end.
@@ -314,7 +315,7 @@ pub(super) mod tests {
         assert!(store.list().unwrap().is_empty());
         reserved.save(&record("web")).unwrap();
         reserved.keep();
-        assert_eq!(store.open(&id("web")).unwrap().record, record("web"));
+        assert_eq!(store.open(&id("web")).unwrap().record.start_time, record("web").start_time);
         assert_eq!(store.list().unwrap().len(), 1);
     }
 
@@ -329,6 +330,38 @@ pub(super) mod tests {
         store.delete_forced(&id("web")).unwrap();
         assert!(matches!(store.find(&id("web")).unwrap(), Found::Nothing));
         store.delete_forced(&id("web")).unwrap();
+    }
+
+    #[test]
+    fn a_forced_delete_waits_for_the_creator_and_takes_what_it_made() {
+        let scratch = Scratch::new();
+        let store = scratch.store();
+        let reserved = store.reserve(&id("web")).unwrap();
+        std::thread::scope(|scope| {
+            let deleted = scope.spawn(|| store.delete_forced(&id("web")));
+            reserved.save(&record("web")).unwrap();
+            let container = reserved.into_container(record("web"));
+            deleted.join().unwrap().unwrap();
+            assert!(!container.directory().exists());
+        });
+    }
+
+    #[test]
+    fn a_claim_observes_under_the_lock_and_refuses_what_does_not_fit() {
+        let scratch = Scratch::new();
+        let store = scratch.store();
+        let reserved = store.reserve(&id("web")).unwrap();
+        reserved.save(&record("web")).unwrap();
+        reserved.keep();
+        let claim = |verb| store.open(&id("web")).unwrap().claim(verb);
+        assert_eq!(claim(Verb::Start).unwrap_err().kind(), Kind::State);
+        let claimed = claim(Verb::Delete).unwrap();
+        assert_eq!(claimed.status, Status::Stopped);
+        assert!(Lock::exclusive_now(claimed.directory()).unwrap().is_none());
+        let late = store.open(&id("web")).unwrap();
+        remove_directory(claimed.directory()).unwrap();
+        drop(claimed);
+        assert_eq!(late.claim(Verb::Delete).unwrap_err().kind(), Kind::NotFound);
     }
 
     #[test]

@@ -108,7 +108,14 @@ impl Verb {
             Self::List => command
                 .arg(value("format", Some('f'), "FORMAT", "table or json [default: table]"))
                 .arg(switch("quiet", Some('q'), "Print ids only")),
-            Self::Exec => command.args(executing()).args(monitored()).arg(id()),
+            Self::Exec => command
+                .override_usage(
+                    "rrun exec [OPTIONS] <ID> <PROGRAM> [ARGS]...\n       \
+                     rrun exec [OPTIONS] --process <FILE> <ID>",
+                )
+                .args(executing())
+                .args(monitored())
+                .arg(id()),
             Self::Spec => command
                 .arg(value("bundle", Some('b'), "DIR", "Where to write it [default: .]"))
                 .arg(switch("rootless", None, "For containers of an ordinary user")),
@@ -129,7 +136,12 @@ impl Verb {
 pub(super) fn globals() -> Command {
     plain("rrun")
         .about("An OCI container runtime whose containers are plans")
-        .arg(value("root", None, "DIR", "Where containers are kept [default: /run/rrun]"))
+        .arg(value(
+            "root",
+            None,
+            "DIR",
+            "Where containers are kept [default: /run/rrun, or $XDG_RUNTIME_DIR/rrun]",
+        ))
         .arg(value("log", None, "FILE", "Where failures are logged [default: standard error]"))
         .arg(value("log-format", None, "FORMAT", "text or json [default: text]"))
         .arg(switch("debug", None, "Log more"))
@@ -217,7 +229,6 @@ fn switch(name: &'static str, short: Option<char>, help: &'static str) -> Arg {
         .num_args(0..=1)
         .require_equals(true)
         .default_missing_value("true")
-        .hide_possible_values(true)
 }
 
 fn positional(name: &'static str, help: &'static str) -> Arg {

@@ -8,6 +8,9 @@ use clap::{Arg, Command};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+/// The values of a flag that flags.rs gives the value name `WHEN`.
+const WHEN: [&str; 3] = ["true", "false", "auto"];
+
 /// Whether `token` would be read as a flag. A lone `-` is a value (standard input), by custom.
 pub(super) fn is_flag(token: &OsStr) -> bool {
     token.len() > 1 && token.as_bytes().first() == Some(&b'-')
@@ -45,58 +48,52 @@ fn walk<'a>(
     mut positionals: usize,
 ) -> (Vec<OsString>, &'a [OsString]) {
     let mut respelled = Vec::with_capacity(tokens.len());
-    let mut at = 0;
-    while let Some(token) = tokens.get(at) {
-        if token == "--" && positionals > 0 {
-            // From here on clap takes everything as positional; so do we, but for counting.
-            respelled.push(token.clone());
-        } else if !is_flag(token) || respelled.iter().any(|token| token == "--") {
+    let mut rest = tokens;
+    let mut flags_are_over = false;
+    while let Some((token, after)) = rest.split_first() {
+        if flags_are_over || !is_flag(token) {
             if positionals == 0 {
                 break;
             }
             positionals -= 1;
             respelled.push(token.clone());
+            rest = after;
+        } else if token == "--" {
+            flags_are_over = true;
+            respelled.push(token.clone());
+            rest = after;
         } else {
             let flag = Flag::of(command, token);
-            respelled.push(flag.respelled);
-            if let Some(value) = tokens.get(at + 1)
-                && flag.next.accepts(value)
-            {
-                at += 1;
-                match flag.next {
-                    Next::Anything => respelled.push(value.clone()),
-                    Next::Nothing | Next::OneOf(_) => {
-                        if let Some(last) = respelled.last_mut() {
-                            last.push("=");
-                            last.push(value);
-                        }
-                    }
+            let mut spelling = flag.respelled;
+            match (flag.next, after.split_first()) {
+                (Next::Value, Some((value, after))) => {
+                    respelled.extend([spelling, value.clone()]);
+                    rest = after;
+                }
+                (Next::ValueIfWhen, Some((value, after))) if WHEN.iter().any(|w| value == w) => {
+                    spelling.push("=");
+                    spelling.push(value);
+                    respelled.push(spelling);
+                    rest = after;
+                }
+                (Next::Value | Next::ValueIfWhen | Next::Another, _) => {
+                    respelled.push(spelling);
+                    rest = after;
                 }
             }
         }
-        at += 1;
     }
-    (respelled, tokens.get(at..).unwrap_or_default())
+    (respelled, rest)
 }
 
 /// What the token after a flag is.
 enum Next {
     /// Not this flag's.
-    Nothing,
+    Another,
     /// Its value.
-    Anything,
-    /// Its value if it is one of these: clap would want an equals sign.
-    OneOf(&'static [&'static str]),
-}
-
-impl Next {
-    fn accepts(&self, token: &OsStr) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Anything => true,
-            Self::OneOf(values) => values.iter().any(|value| token == *value),
-        }
-    }
+    Value,
+    /// Its value if it is one of [`WHEN`]: `--rootless true` is one flag to runc, and `--rootless create` is not.
+    ValueIfWhen,
 }
 
 struct Flag {
@@ -107,42 +104,44 @@ struct Flag {
 impl Flag {
     fn of(command: &Command, token: &OsStr) -> Self {
         let bytes = token.as_bytes();
-        let single = bytes.get(1) != Some(&b'-');
-        let body = bytes.get(if single { 1 } else { 2 }..).unwrap_or_default();
-        let (name, value) = match body.iter().position(|&byte| byte == b'=') {
-            Some(equals) => body.split_at(equals),
-            None => (body, &[][..]),
-        };
+        let dashes = if bytes.starts_with(b"--") { 2 } else { 1 };
+        let body = bytes.get(dashes..).unwrap_or_default();
+        let name = body.split(|&byte| byte == b'=').next().unwrap_or_default();
         let long = command
             .get_arguments()
             .find(|arg| arg.get_long().is_some_and(|long| long.as_bytes() == name));
-        // `-d`, and clusters such as `-td`, are clap's own.
-        let shorts = if single { name } else { &[] };
-        let by_letter = |letter: u8| {
-            command.get_arguments().find(|arg| arg.get_short() == Some(char::from(letter)))
+        let respelled = match long {
+            Some(_) if dashes == 1 && name.len() > 1 => OsString::from_vec([b"--", body].concat()),
+            Some(_) | None => token.to_owned(),
         };
-        let last = shorts.last().and_then(|&letter| by_letter(letter));
-        let earlier_takes_the_rest = shorts.split_last().is_some_and(|(_, earlier)| {
-            earlier.iter().any(|&l| by_letter(l).is_some_and(takes_value))
-        });
-
-        let respelled = match (long, single && name.len() > 1) {
-            (Some(_), true) => OsString::from_vec([b"--", body].concat()),
-            (Some(_) | None, _) => token.to_owned(),
+        let arg = match long {
+            None if dashes == 1 => last_of_cluster(command, name),
+            Some(_) | None => long,
         };
-        let next = match long.or(last.filter(|_| !earlier_takes_the_rest)) {
-            _ if !value.is_empty() => Next::Nothing,
-            Some(arg) if takes_value(arg) => Next::Anything,
-            Some(arg) if arg.get_id() == "rootless" && command.get_name() == "rrun" => {
-                Next::OneOf(&["true", "false", "auto"])
-            }
-            Some(_) | None => Next::Nothing,
+        let next = match arg {
+            Some(_) if name.len() < body.len() => Next::Another,
+            Some(arg) if takes_value(arg) => Next::Value,
+            Some(arg) if is_when(arg) => Next::ValueIfWhen,
+            Some(_) | None => Next::Another,
         };
         Self { respelled, next }
     }
 }
 
+/// Of `-td`, the `d`; nothing when an earlier letter takes the rest as its value (`-u0`).
+fn last_of_cluster<'a>(command: &'a Command, letters: &[u8]) -> Option<&'a Arg> {
+    let by_letter =
+        |&letter| command.get_arguments().find(|arg| arg.get_short() == Some(char::from(letter)));
+    let (last, earlier) = letters.split_last()?;
+    let taken = earlier.iter().filter_map(by_letter).any(takes_value);
+    by_letter(last).filter(|_| !taken)
+}
+
 /// Whether the next token is the value of `arg`; a switch has its own behind an equals sign, if at all.
 fn takes_value(arg: &Arg) -> bool {
     arg.get_num_args().is_none_or(|range| range.min_values() > 0)
+}
+
+fn is_when(arg: &Arg) -> bool {
+    arg.get_value_names().is_some_and(|names| names.iter().any(|name| name == "WHEN"))
 }

@@ -162,13 +162,15 @@ fn in_our_words(error: &clap::Error, command: &str) -> Error {
     };
     let error = Error::new(Kind::Usage, problem);
     match named(ContextKind::SuggestedArg) {
+        _ if command != "rrun" && is_global(&argument) => {
+            error.hint(format!("{argument} stands before the command"))
+        }
         Some(suggestion) => error.hint(format!("did you mean {suggestion}?")),
         None => error.hint(format!("\"{command} --help\" shows what it takes")),
     }
 }
 
-impl std::fmt::Debug for Taken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.matches.fmt(f)
-    }
+fn is_global(flag: &str) -> bool {
+    let is_it = |long: &str| flag.strip_prefix("--") == Some(long);
+    super::flags::globals().get_arguments().any(|arg| arg.get_long().is_some_and(is_it))
 }

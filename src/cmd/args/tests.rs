@@ -122,6 +122,8 @@ fn what_follows_the_id_of_exec_belongs_to_the_program() {
         ("exec -t -e A=b -u 0 web sh -c -e", &["sh", "-c", "-e"]),
         ("exec -tdu 0 web env", &["env"]),
         ("exec -u0 web env", &["env"]),
+        ("exec -tu0 web -- -x", &["-x"]),
+        ("exec -u=0 web env", &["env"]),
         ("exec web sh -help", &["sh", "-help"]),
         ("exec --env A=web --cwd web web web", &["web"]),
     ] {
@@ -144,6 +146,7 @@ fn what_is_wrong_is_named_with_its_value_and_the_fix() {
         ("run --zzz web", &["run: unknown flag --zzz", "rrun run --help"][..]),
         ("run --bundel /b web", &["unknown flag --bundel", "did you mean --bundle"]),
         ("--nope run web", &["unknown flag --nope", "rrun --help"]),
+        ("run --root /r web", &["unknown flag --root", "--root stands before the command"]),
         ("run", &["run: <ID> is missing"]),
         ("state", &["state: <ID> is missing"]),
         ("state web two", &["unexpected argument \"two\""]),
