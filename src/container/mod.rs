@@ -23,7 +23,7 @@ pub use handles::{Claimed, Reserved};
 pub use record::{LateHooks, NamespaceBits, Record, VERSION};
 pub use state::State;
 pub use status::{ProcFacts, Status, Verb, allows, demand, observe};
-pub use store::{Debris, Found, Store};
+pub use store::{Found, Store};
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use process::ProcStat;

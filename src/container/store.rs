@@ -35,17 +35,10 @@ pub enum Found {
     Container(Box<Container>),
     /// A reservation whose creator is at work.
     Creating,
-    /// What a killed creator left, locked.
-    Debris(Debris),
+    /// What a killed creator left: a directory without a record and without a creator.
+    Debris,
     /// Nothing.
     Nothing,
-}
-
-/// A directory without a record and without a creator.
-#[derive(Debug)]
-pub struct Debris {
-    directory: PathBuf,
-    _lock: Lock,
 }
 
 impl Store {
@@ -96,15 +89,19 @@ impl Store {
             Some(libc::ENOENT) => self.make_root().and_then(|()| make()),
             _ => Err(error),
         });
-        match made {
-            Ok(()) => Reserved::new(directory, id),
-            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
+        let Err(error) = made else { return Reserved::new(directory, id) };
+        Err(match error.raw_os_error() {
+            Some(libc::EEXIST) => {
                 let text = format!("container with given ID already exists: {:?}", id.as_str());
-                Err(Error::new(Kind::Exists, text)
-                    .hint("choose another id, or remove that one with \"rrun delete\""))
+                Error::new(Kind::Exists, text)
+                    .hint("choose another id, or remove that one with \"rrun delete\"")
             }
-            Err(error) => Err(error).context(|| format!("mkdir {}", directory.display())),
-        }
+            Some(libc::EACCES) => Error::from(error)
+                .context(format!("mkdir {}", directory.display()))
+                .with_kind(Kind::Denied)
+                .hint("name a directory of your own with --root DIR"),
+            _ => Error::from(error).context(format!("mkdir {}", directory.display())),
+        })
     }
 
     fn make_root(&self) -> std::io::Result<()> {
@@ -124,7 +121,7 @@ impl Store {
         match self.find(id)? {
             Found::Container(container) => Ok(*container),
             Found::Creating => Err(being_created(id)),
-            Found::Debris(debris) => Err(not_found(&debris.directory).hint(format!(
+            Found::Debris => Err(not_found(&self.directory(id)).hint(format!(
                 "an interrupted create left this directory; \"rrun delete --force {id}\" removes it"
             ))),
             Found::Nothing => Err(not_found(&self.directory(id))),
@@ -140,13 +137,13 @@ impl Store {
         if let Some(record) = Record::load(&directory)? {
             return Ok(Found::Container(Box::new(Container::new(record, directory))));
         }
-        let Some(lock) = Lock::exclusive_now(&directory)? else {
+        let Some(_lock) = Lock::exclusive_now(&directory)? else {
             return Ok(if directory.is_dir() { Found::Creating } else { Found::Nothing });
         };
         // Its creator may have finished between the look and the lock.
         Ok(match Record::load(&directory)? {
             Some(record) => Found::Container(Box::new(Container::new(record, directory))),
-            None => Found::Debris(Debris { directory, _lock: lock }),
+            None => Found::Debris,
         })
     }
 
@@ -183,22 +180,12 @@ impl Store {
     /// As [`Container::delete`].
     pub fn delete_forced(&self, id: &ContainerId) -> Result<()> {
         let directory = self.directory(id);
-        match self.find(id) {
-            Ok(Found::Container(container)) => container.delete(true),
-            Ok(Found::Debris(debris)) => debris.remove(),
-            Ok(Found::Nothing) => Ok(()),
-            Ok(Found::Creating) => match Lock::exclusive(&directory)? {
-                Some(lock) => match Record::load(&directory)? {
-                    Some(record) => Container::new(record, directory).delete_locked(true, lock),
-                    None => Debris { directory, _lock: lock }.remove(),
-                },
-                None => Ok(()),
-            },
-            // A damaged record describes nothing that could be ended first.
-            Err(error) if error.kind() == Kind::Internal => match Lock::exclusive(&directory)? {
-                Some(lock) => Debris { directory, _lock: lock }.remove(),
-                None => Ok(()),
-            },
+        let Some(lock) = Lock::exclusive(&directory)? else { return Ok(()) };
+        match Record::load(&directory) {
+            Ok(Some(record)) => Container::new(record, directory).delete_locked(true, lock),
+            // Debris; or a damaged record, which describes nothing that could be ended first.
+            Ok(None) => remove_directory(&directory),
+            Err(error) if error.kind() == Kind::Internal => remove_directory(&directory),
             Err(error) => Err(error),
         }
     }
@@ -208,18 +195,8 @@ impl Store {
     }
 }
 
-impl Debris {
-    /// Removes it.
-    ///
-    /// # Errors
-    /// [`Kind::Kernel`] when something in it cannot be removed.
-    pub fn remove(self) -> Result<()> {
-        remove_directory(&self.directory)
-    }
-}
-
-/// Removes a container's directory, its record last but one: until the end an interrupted removal can be repeated by
-/// who knows what the record says.
+/// Removes a container's directory, the record last of what is in it: an interrupted removal can be repeated as long as
+/// there is something that the record must say.
 pub(super) fn remove_directory(directory: &Path) -> Result<()> {
     let gone = |error: &std::io::Error| error.raw_os_error() == Some(libc::ENOENT);
     let remove = || -> std::io::Result<()> {
