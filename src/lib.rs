@@ -3,6 +3,7 @@
 pub mod cmd;
 pub mod container;
 pub mod error;
+pub mod host;
 pub mod id;
 pub mod launch;
 pub mod log;

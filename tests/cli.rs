@@ -38,7 +38,7 @@ impl Root {
         fs::create_dir_all(&directory).unwrap();
         let json = format!(
             r#"{{"version":1,"id":"{id}","oci_version":"1.3.0","bundle":"/b","rootfs":"/b/rootfs",
-            "pid":{pid},"start_time":{start_time},"cgroup":null,"created":"2026-11-22T07:59:21.5Z",
+            "pid":{pid},"start_time":{start_time},"cgroup":{{"unified":null}},"created":"2026-11-22T07:59:21.5Z",
             "annotations":{{}},"hooks":{{"poststart":[],"poststop":[]}},
             "namespaces":{{"entered":0,"new":0}},"terminal":false}}"#
         );

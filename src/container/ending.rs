@@ -7,7 +7,7 @@ use super::handles::Lock;
 use super::process::{self, Delivery};
 use super::status::{Status, Verb, allows, demand};
 use super::store::remove_directory;
-use super::{Container, demand_running, not_found};
+use super::{Container, Record, not_found, not_running};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::launch::cgroup::Cgroup;
 use crate::launch::hooks;
@@ -27,35 +27,30 @@ impl Container {
     /// [`Kind::State`] (`container not running`) when there is nobody to signal, but never for `all`: killing the rest
     /// of what has ended, or nothing, is success.
     pub fn kill(&self, signal: i32, all: bool) -> Result<()> {
-        let outlives_init = !self.record.namespaces.has_own_pid_namespace();
-        match (&self.record.cgroup, signal) {
-            (Some(cgroup), libc::SIGKILL) if all || outlives_init => {
-                if !all && !allows(Verb::Kill, self.status()?) && cgroup.pids()?.is_empty() {
-                    return Err(demand_running(&self.record));
-                }
-                kill_frozen_or_not(cgroup)
-            }
-            (Some(cgroup), _) if all => signal_each(cgroup, signal),
-            (Some(_) | None, _) => self.signal_init(signal, all),
+        let Record { cgroup, namespaces, .. } = &self.record;
+        let outlives_init = !namespaces.has_own_pid_namespace();
+        let everyone = all || (signal == libc::SIGKILL && outlives_init);
+        if !everyone || cgroup.unified_path().is_none() {
+            return self.signal_init(signal, all);
         }
+        if !all && !allows(Verb::Kill, self.status()?) && cgroup.pids()?.is_empty() {
+            return Err(not_running(&self.record));
+        }
+        // The kernel kills frozen processes, too.
+        if signal == libc::SIGKILL { cgroup.kill_all() } else { signal_each(cgroup, signal) }
     }
 
     fn signal_init(&self, signal: i32, all: bool) -> Result<()> {
-        let status = self.status()?;
         let verb = if all { Verb::KillAll } else { Verb::Kill };
-        demand(verb, status, &self.record.id)?;
+        demand(verb, self.status()?, &self.record.id)?;
         let delivery = match process::pidfd_of(self.record.pid, self.record.start_time)? {
             Some(pidfd) => process::signal(pidfd.as_fd(), signal)?,
             None => Delivery::Gone,
         };
         if delivery == Delivery::Gone && !all {
-            return Err(demand_running(&self.record));
+            return Err(not_running(&self.record));
         }
-        match &self.record.cgroup {
-            // A v1 freezer keeps even SIGKILL waiting.
-            Some(cgroup) if signal == libc::SIGKILL && status == Status::Paused => cgroup.thaw(),
-            Some(_) | None => Ok(()),
-        }
+        Ok(())
     }
 
     /// Deletes it: what is left of its processes, its cgroup, and, after the poststop hooks, its directory. Without
@@ -80,9 +75,7 @@ impl Container {
             demand(Verb::Delete, status, &self.record.id)?;
         }
         self.end_processes(status)?;
-        if let Some(cgroup) = &self.record.cgroup {
-            cgroup.remove()?;
-        }
+        self.record.cgroup.remove()?;
         self.run_poststop_hooks();
         remove_directory(&self.directory)
     }
@@ -91,9 +84,7 @@ impl Container {
         if status == Status::Stopped && self.record.namespaces.has_own_pid_namespace() {
             return Ok(()); // The kernel ended the others before it let pid 1 become a zombie.
         }
-        if let Some(cgroup) = &self.record.cgroup {
-            kill_frozen_or_not(cgroup)?;
-        }
+        self.record.cgroup.kill_all()?;
         let Some(pidfd) = process::pidfd_of(self.record.pid, self.record.start_time)? else {
             return Ok(());
         };
@@ -125,15 +116,12 @@ impl Container {
     }
 }
 
-/// SIGKILL to all of `cgroup`; then whoever is frozen by a v1 freezer is let go, to die.
-fn kill_frozen_or_not(cgroup: &Cgroup) -> Result<()> {
-    cgroup.kill_all()?;
-    if cgroup.is_frozen()? { cgroup.thaw() } else { Ok(()) }
-}
-
 /// Another signal than SIGKILL to all of `cgroup`, frozen meanwhile: nobody forks away from it, and no pid that was
 /// read changes hands before its pidfd is open.
 fn signal_each(cgroup: &Cgroup, signal: i32) -> Result<()> {
+    if cgroup.pids()?.is_empty() {
+        return Ok(());
+    }
     let was_frozen = cgroup.is_frozen()?;
     if !was_frozen {
         cgroup.freeze()?;

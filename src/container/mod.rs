@@ -65,9 +65,7 @@ impl Container {
         // A dead container's cgroup and gate say nothing, and its cgroup may be gone.
         if observe(&self.record, &facts) != Status::Stopped {
             facts.gate = self.gate_is_closed()?;
-            if let Some(cgroup) = &self.record.cgroup {
-                facts.frozen = cgroup.is_frozen()?;
-            }
+            facts.frozen = self.record.cgroup.is_frozen()?;
         }
         Ok(observe(&self.record, &facts))
     }
@@ -87,7 +85,7 @@ impl Container {
     pub fn pidfd(&self) -> Result<OwnedFd> {
         match process::pidfd_of(self.record.pid, self.record.start_time)? {
             Some(pidfd) => Ok(pidfd),
-            None => Err(demand_running(&self.record)),
+            None => Err(not_running(&self.record)),
         }
     }
 
@@ -100,7 +98,7 @@ impl Container {
     }
 }
 
-fn demand_running(record: &Record) -> Error {
+fn not_running(record: &Record) -> Error {
     Error::new(Kind::State, format!("container not running: {:?}", record.id.as_str()))
 }
 

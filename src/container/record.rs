@@ -36,8 +36,8 @@ pub struct Record {
     pub pid: i32,
     /// Field 22 of its /proc/PID/stat, see [`super::process::ProcStat`].
     pub start_time: u64,
-    /// Where its processes are; `None` where the container has no cgroup of its own (rootless, nothing delegated).
-    pub cgroup: Option<Cgroup>,
+    /// Where its processes are; the default where it has no cgroup of its own (rootless, nothing delegated).
+    pub cgroup: Cgroup,
     /// When `create` was asked for it, RFC 3339 with nanoseconds ([`crate::timestamp::Timestamp::rfc3339_nano`]).
     pub created: String,
     /// `annotations` of config.json.
@@ -169,7 +169,7 @@ pub(super) mod tests {
             rootfs: "/b/rootfs".into(),
             pid: 0,
             start_time: 4242,
-            cgroup: None,
+            cgroup: Cgroup::default(),
             created: "2026-11-22T07:59:21.5Z".into(),
             annotations: BTreeMap::from([("a".into(), "b".into())]),
             hooks: LateHooks::default(),

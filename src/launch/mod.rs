@@ -1,4 +1,4 @@
-//! Layer 4, effects: a plan is performed.
+//! Layer 4, effects: a Plan is performed.
 
 pub mod cgroup;
 pub mod hooks;

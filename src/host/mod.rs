@@ -1,0 +1,139 @@
+//! Layer 2, reads only: the facts about this machine that a plan depends on, gathered once.
+//!
+//! It knows how to ask; it refuses to decide. It is on the way of every start, so a fact that no plan reads is not
+//! gathered, and each costs a call or three.
+//! What a newcomer would get wrong: "root" is two facts. Root of a user namespace has uid 0 and every capability, and
+//! still may not load a BPF program or make a device node.
+
+pub mod cgroup;
+pub mod kernel;
+
+pub use cgroup::{CgroupHost, Hierarchy, Unified};
+
+use crate::error::Result;
+use std::ffi::OsStr;
+
+/// The facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// Kernel version, major and minor; at least [`kernel::FLOOR`].
+    pub kernel: (u32, u32),
+    /// Our effective user.
+    pub euid: u32,
+    /// Our effective group.
+    pub egid: u32,
+    /// Whether our user namespace is the machine's first one.
+    pub initial_user_namespace: bool,
+    /// The cgroup hierarchies, and our place in them.
+    pub cgroup: CgroupHost,
+    /// The highest capability number the kernel knows.
+    pub last_cap: u8,
+    /// Our permitted capabilities, bit *n* for number *n*.
+    pub permitted_caps: u64,
+    /// Our bounding set.
+    pub bounding_caps: u64,
+}
+
+/// The inode of the first user namespace, fixed since Linux 3.8 (`PROC_USER_INIT_INO`).
+const INITIAL_USER_NAMESPACE: &str = "user:[4026531837]";
+
+impl Host {
+    /// Asks this machine. About twenty cheap calls besides one per capability.
+    ///
+    /// # Errors
+    /// [`Kind::Host`](crate::error::Kind::Host) on a kernel below the floor; [`Kind::Kernel`](crate::error::Kind::Kernel)
+    /// when /proc cannot be read.
+    pub fn probe() -> Result<Self> {
+        let kernel = kernel::probe()?;
+        let euid = nix::unistd::geteuid().as_raw();
+        let namespace = nix::fcntl::readlink("/proc/self/ns/user")?;
+        let initial_user_namespace = namespace == OsStr::new(INITIAL_USER_NAMESPACE);
+        let (last_cap, bounding_caps) = bounding_set();
+        Ok(Self {
+            kernel,
+            euid,
+            egid: nix::unistd::getegid().as_raw(),
+            initial_user_namespace,
+            cgroup: CgroupHost::probe(euid != 0 || !initial_user_namespace)?,
+            last_cap,
+            permitted_caps: rrun_sys::facts::permitted_capabilities()?,
+            bounding_caps,
+        })
+    }
+
+    /// Whether we are the machine's root: uid 0 in the first user namespace.
+    #[must_use]
+    pub fn is_machine_root(&self) -> bool {
+        self.euid == 0 && self.initial_user_namespace
+    }
+
+    /// An ordinary cgroup v2 machine as seen by root, the same everywhere: Linux 6.12, all controllers. For tests of
+    /// plans, which must not depend on the machine they run on.
+    #[must_use]
+    pub fn fixture() -> Self {
+        let all = (1 << 41) - 1;
+        Self {
+            kernel: (6, 12),
+            euid: 0,
+            egid: 0,
+            initial_user_namespace: true,
+            cgroup: CgroupHost::fixture(),
+            last_cap: 40,
+            permitted_caps: all,
+            bounding_caps: all,
+        }
+    }
+
+    /// [`Host::fixture`] with v1 hierarchies beside a nearly bare unified one.
+    #[must_use]
+    pub fn hybrid_fixture() -> Self {
+        Self { cgroup: CgroupHost::hybrid_fixture(), ..Self::fixture() }
+    }
+
+    /// [`Host::fixture`] as seen by user 1000, to whom systemd has delegated `controllers` (none: nothing is delegated).
+    #[must_use]
+    pub fn rootless_fixture(controllers: &[&str]) -> Self {
+        Self {
+            euid: 1000,
+            egid: 1000,
+            permitted_caps: 0,
+            cgroup: CgroupHost::rootless_fixture(controllers),
+            ..Self::fixture()
+        }
+    }
+}
+
+/// The highest capability number and the bounding set. 64 numbers is what capget(2) can carry.
+fn bounding_set() -> (u8, u64) {
+    let (mut last, mut set) = (0, 0);
+    for number in 0..64 {
+        match rrun_sys::facts::in_bounding_set(number) {
+            Ok(held) => {
+                last = number;
+                set |= u64::from(held) << number;
+            }
+            Err(_) => break,
+        }
+    }
+    (last, set)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::read_to_string;
+
+    #[test]
+    fn capabilities_agree_with_proc() {
+        let host = Host::probe().expect("this machine");
+        let status = read_to_string("/proc/self/status").expect("status");
+        let set = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).expect(name);
+            u64::from_str_radix(line.rsplit('\t').next().expect("value"), 16).expect("hex")
+        };
+        assert_eq!(host.permitted_caps, set("CapPrm"));
+        assert_eq!(host.bounding_caps, set("CapBnd"));
+        let last = read_to_string("/proc/sys/kernel/cap_last_cap").expect("cap_last_cap");
+        assert_eq!(host.last_cap.to_string(), last.trim());
+    }
+}

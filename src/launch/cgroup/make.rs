@@ -1,0 +1,291 @@
+//! A cgroup plan is performed.
+//!
+//! It knows the order: directories, controllers, limits, devices; and what the kernel's refusals mean.
+//! What a newcomer would get wrong: the usual start finds everything prepared. One mkdir makes the cgroup, one read of
+//! its `cgroup.controllers` shows that they all arrive; the walk over the ancestors is for the first container only.
+
+use super::directory::Directory;
+use super::events::Events;
+use super::{Cgroup, guard};
+use crate::error::{Error, Kind, Result, describe_errno};
+use crate::host::cgroup::below;
+use crate::plan::cgroup::{Absent, CgroupPlan, Devices, Enable, Place, Setting, Write};
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{Mode, mkdirat};
+use rrun_sys::Errno;
+use std::path::{Path, PathBuf};
+
+/// Makes the cgroup; on failure removes what was made, innermost first, and nothing else.
+pub fn make(plan: &CgroupPlan) -> Result<Cgroup> {
+    let mut made = Vec::new();
+    perform(plan, &mut made).map_err(|mut error| {
+        for path in made.iter().rev() {
+            if let Err(failure) = std::fs::remove_dir(path) {
+                error = error.while_undoing(format!("rmdir({path:?}): {failure}"));
+            }
+        }
+        error
+    })
+}
+
+fn perform(plan: &CgroupPlan, made: &mut Vec<PathBuf>) -> Result<Cgroup> {
+    let mut cgroup = Cgroup::default();
+    if let Some(place) = &plan.unified {
+        let path = below(&place.mount, &place.path);
+        let fresh = Fresh::make(&path, &place.mount, made)?;
+        if fresh == Fresh::No {
+            refuse_if_used(&path)?;
+        }
+        let directory = Directory::open(&path)?;
+        enable(place, &directory)?;
+        apply(place, &path, &directory)?;
+        if let Devices::Program(program) = &plan.devices {
+            guard::attach(&directory, program, fresh == Fresh::No)?;
+        }
+        cgroup.unified = Some(path);
+    }
+    for v1 in &plan.v1 {
+        let place = &v1.place;
+        let path = below(&place.mount, &place.path);
+        if Fresh::make(&path, &place.mount, made)? == Fresh::No {
+            refuse_if_used_v1(&path)?;
+        }
+        if v1.inherits_cpuset {
+            fill_cpusets(place)?;
+        }
+        apply(place, &path, &Directory::open(&path)?)?;
+        cgroup.v1.push(path);
+    }
+    let is_leaf = |path: &PathBuf| cgroup.unified.as_ref() == Some(path) || cgroup.v1.contains(path);
+    cgroup.ancestors = made.iter().filter(|path| !is_leaf(path)).cloned().collect();
+    Ok(cgroup)
+}
+
+/// Whether a directory is ours from birth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fresh {
+    Yes,
+    No,
+}
+
+impl Fresh {
+    /// Makes `path` and what is missing above it, below `mount`; appends what it made to `made`.
+    fn make(path: &Path, mount: &Path, made: &mut Vec<PathBuf>) -> Result<Self> {
+        // A container that ends may take an emptied ancestor with it between two of our calls: start over, a few times.
+        for _ in 0..8 {
+            match mkdir(path) {
+                Ok(()) => {
+                    made.push(path.to_owned());
+                    return Ok(Self::Yes);
+                }
+                Err(Errno(libc::EEXIST)) => return Ok(Self::No),
+                Err(Errno(libc::ENOENT)) => make_ancestors(path, mount, made)?,
+                Err(errno) => return Err(not_made(path, errno)),
+            }
+        }
+        Err(not_made(path, Errno(libc::ENOENT)))
+    }
+}
+
+fn make_ancestors(path: &Path, mount: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
+    for ancestor in ancestors(path, mount).skip(1) {
+        match mkdir(ancestor) {
+            Ok(()) => made.push(ancestor.to_owned()),
+            Err(Errno(libc::EEXIST)) => {}
+            // Removed under us; the caller starts over.
+            Err(Errno(libc::ENOENT)) if ancestor.parent() != Some(mount) => return Ok(()),
+            Err(errno) => return Err(not_made(ancestor, errno)),
+        }
+    }
+    Ok(())
+}
+
+/// `mount` and every directory between it and `path`, outermost first, without `path` itself.
+fn ancestors<'a>(path: &'a Path, mount: &'a Path) -> impl Iterator<Item = &'a Path> {
+    let inner: Vec<_> = path.ancestors().skip(1).take_while(|one| one.starts_with(mount)).collect();
+    inner.into_iter().rev()
+}
+
+fn mkdir(path: &Path) -> std::result::Result<(), Errno> {
+    mkdirat(AT_FDCWD, path, Mode::from_bits_truncate(0o755)).map_err(|errno| Errno(errno as i32))
+}
+
+fn not_made(path: &Path, errno: Errno) -> Error {
+    let error = Error::kernel(format!("mkdir({path:?})"), errno.0);
+    match errno.0 {
+        libc::EACCES | libc::EPERM | libc::EROFS => error
+            .with_kind(Kind::Denied)
+            .hint("name a linux.cgroupsPath that this user may create, or run as root"),
+        libc::EAGAIN => error.hint("raise cgroup.max.descendants or cgroup.max.depth above it"),
+        _ => error,
+    }
+}
+
+/// A cgroup that is there already is taken over only when nobody is in it: two containers in one would kill each other,
+/// and a frozen one would never start.
+fn refuse_if_used(path: &Path) -> Result<()> {
+    let state = Events::open(path)?.read()?;
+    if state.populated {
+        return Err(in_use(path));
+    }
+    if state.frozen {
+        return Err(Error::new(Kind::State, format!("cgroup {} is frozen", path.display()))
+            .at("/linux/cgroupsPath")
+            .hint("thaw it, or name another one"));
+    }
+    Ok(())
+}
+
+fn refuse_if_used_v1(path: &Path) -> Result<()> {
+    let call = || format!("read({}/cgroup.procs)", path.display());
+    let procs = Directory::open(path)?.read("cgroup.procs");
+    match procs.map_err(|errno| Error::kernel(call(), errno.0))?.is_empty() {
+        true => Ok(()),
+        false => Err(in_use(path)),
+    }
+}
+
+fn in_use(path: &Path) -> Error {
+    Error::new(Kind::Exists, format!("cgroup {} already has processes", path.display()))
+        .at("/linux/cgroupsPath")
+        .hint("name another one, or end those processes")
+}
+
+/// Lets the controllers of the plan reach the cgroup. One that nothing needs is no error when it can't.
+fn enable(place: &Place, leaf: &Directory) -> Result<()> {
+    let leaf_path = below(&place.mount, &place.path);
+    let missing = lacking(&place.enable, leaf, "cgroup.controllers", &leaf_path)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for path in ancestors(&leaf_path, &place.mount) {
+        let ancestor = Directory::open(path)?;
+        let mut here = lacking(&place.enable, &ancestor, "cgroup.subtree_control", path)?;
+        here.retain(|one| missing.iter().any(|other| other.controller == one.controller));
+        let all: Vec<_> = here.iter().map(|one| format!("+{}", one.controller)).collect();
+        if all.is_empty() || ancestor.write("cgroup.subtree_control", &all.join(" ")).is_ok() {
+            continue;
+        }
+        // Together they stand or fall; one by one, what can be enabled is.
+        for one in here {
+            let written = ancestor.write("cgroup.subtree_control", &format!("+{}", one.controller));
+            if let (Err(errno), Some(pointer)) = (written, &one.pointer) {
+                return Err(not_enabled(path, one, errno).at(pointer.clone()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Those of `wanted` that `file` does not list.
+fn lacking<'a>(
+    wanted: &'a [Enable],
+    directory: &Directory,
+    file: &str,
+    path: &Path,
+) -> Result<Vec<&'a Enable>> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let listed = directory
+        .read(file)
+        .map_err(|errno| Error::kernel(format!("read({}/{file})", path.display()), errno.0))?;
+    let has = |one: &Enable| listed.split_whitespace().any(|name| name == one.controller);
+    Ok(wanted.iter().filter(|one| !has(one)).collect())
+}
+
+fn not_enabled(path: &Path, one: &Enable, errno: Errno) -> Error {
+    let call = format!("write({}/cgroup.subtree_control, \"+{}\")", path.display(), one.controller);
+    let error = Error::kernel(call, errno.0).with_kind(Kind::Host);
+    match errno.0 {
+        libc::EBUSY => error.hint(
+            "that cgroup has processes of its own, and the kernel lets only one without any hand controllers down; \
+             name a linux.cgroupsPath elsewhere",
+        ),
+        libc::ENOENT => error.hint("the controller does not reach that cgroup; enable it above"),
+        libc::EOPNOTSUPP => error.hint("that cgroup is threaded; name a linux.cgroupsPath elsewhere"),
+        libc::EACCES | libc::EPERM | libc::EROFS => {
+            error.hint("that cgroup is not delegated to this user; name one that is, or run as root")
+        }
+        _ => error,
+    }
+}
+
+/// Copies cpus and mems down to every cpuset on the way that is still empty.
+fn fill_cpusets(place: &Place) -> Result<()> {
+    let leaf = below(&place.mount, &place.path);
+    let chain: Vec<_> = ancestors(&leaf, &place.mount).chain([&*leaf]).collect();
+    for pair in chain.windows(2) {
+        let (parent, child) = (Directory::open(pair[0])?, Directory::open(pair[1])?);
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            let copy = || match child.read(file)?.trim().is_empty() {
+                true => child.write(file, parent.read(file)?.trim()),
+                false => Ok(()),
+            };
+            copy().map_err(|errno: Errno| {
+                Error::kernel(format!("copy {file} from {:?} to {:?}", pair[0], pair[1]), errno.0)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn apply(place: &Place, path: &Path, directory: &Directory) -> Result<()> {
+    for setting in &place.settings {
+        match setting {
+            Setting::Write(write) => apply_write(write, path, directory)?,
+            Setting::RefuseIfUsed { file, limit, pointer } => {
+                let used = directory.read(file).map_err(|errno| {
+                    Error::kernel(format!("read({}/{file})", path.display()), errno.0)
+                })?;
+                if used.trim().parse().is_ok_and(|used: u64| used >= *limit) {
+                    let used = used.trim();
+                    let message = format!("memory limit {limit} is below the {used} in use");
+                    return Err(Error::new(Kind::State, message)
+                        .at(pointer.clone())
+                        .hint("set a higher limit, or leave checkBeforeUpdate out"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn apply_write(write: &Write, path: &Path, directory: &Directory) -> Result<()> {
+    let refused = |file: &str, value: &str, errno| limit_refused(path, file, value, errno, &write.pointer);
+    match write_lines(directory, &write.file, &write.value) {
+        Ok(()) => Ok(()),
+        Err(Errno(libc::ENOENT)) => match &write.absent {
+            Absent::Ignored => Ok(()),
+            Absent::Fails => Err(refused(&write.file, &write.value, Errno(libc::ENOENT))),
+            Absent::Instead(file, value) => {
+                write_lines(directory, file, value).map_err(|errno| refused(file, value, errno))
+            }
+        },
+        Err(errno) => Err(refused(&write.file, &write.value, errno)),
+    }
+}
+
+fn write_lines(directory: &Directory, file: &str, value: &str) -> std::result::Result<(), Errno> {
+    match value.contains('\n') {
+        false => directory.write(file, value),
+        true => value.lines().try_for_each(|line| directory.write(file, line)),
+    }
+}
+
+fn limit_refused(path: &Path, file: &str, value: &str, errno: Errno, pointer: &str) -> Error {
+    let call = format!("write({}/{file}, {value:?})", path.display());
+    let (kind, hint) = match errno.0 {
+        libc::ENOENT => (Kind::Host, "this kernel has no such file; remove the field"),
+        libc::EINVAL | libc::ERANGE => (Kind::Spec, "the kernel takes no such value; correct it"),
+        libc::EBUSY => (Kind::State, "more than that is in use already; set a higher limit"),
+        libc::ENODEV => (Kind::Spec, "name a device that exists and is no partition"),
+        libc::EOPNOTSUPP => (Kind::Host, "this device or kernel does not support it; remove the field"),
+        libc::EACCES | libc::EPERM => (Kind::Denied, "the cgroup is not delegated, or a cgroup above forbids it"),
+        _ => return Error::kernel(call, errno.0).at(pointer.to_owned()),
+    };
+    Error::new(kind, format!("{call}: {}", describe_errno(errno.0)))
+        .with_call(call, errno.0)
+        .at(pointer.to_owned())
+        .hint(hint)
+}

@@ -1,0 +1,221 @@
+//! A container's cgroup: made by a plan, joined, frozen, killed, and removed without trace.
+//!
+//! It knows directories and files of cgroupfs; it refuses to know limits, which come decided, and processes, which it
+//! meets as numbers only.
+//! What a newcomer would get wrong: rmdir of a cgroup says EBUSY for a moment after its last process was killed. Waiting
+//! means asking the kernel to tell (`cgroup.events`), never sleeping and hoping.
+
+mod directory;
+mod events;
+mod guard;
+mod make;
+mod remove;
+
+use crate::error::{Error, Kind, Result};
+use crate::plan::cgroup::CgroupPlan;
+use directory::Directory;
+use events::Events;
+use rrun_sys::Errno;
+use serde::{Deserialize, Serialize};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long the kernel may take to freeze, thaw or empty a cgroup before that is an error.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The cgroup of a container, by its directories: facts that stay true when the runtime ends, and are stored in its
+/// record. The default is a container without any.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Cgroup {
+    /// In cgroup2.
+    unified: Option<PathBuf>,
+    /// In v1 hierarchies, on hybrid hosts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    v1: Vec<PathBuf>,
+    /// Directories above that did not exist before, outermost first: they go with the last who leaves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ancestors: Vec<PathBuf>,
+}
+
+impl Cgroup {
+    /// Makes what `plan` says. On failure what was made is removed again.
+    ///
+    /// # Errors
+    /// [`Kind::Exists`] or [`Kind::State`] for a cgroup that holds processes or is frozen; [`Kind::Host`] and
+    /// [`Kind::Kernel`] for what this host or the kernel refuses, with the field that asked for it.
+    pub fn make(plan: &CgroupPlan) -> Result<Self> {
+        make::make(plan)
+    }
+
+    /// Its directory in cgroup2, for `CLONE_INTO_CGROUP`.
+    ///
+    /// # Errors
+    /// [`Kind::Kernel`] when it cannot be opened.
+    pub fn directory(&self) -> Result<Option<OwnedFd>> {
+        self.unified.as_deref().map(|path| Ok(Directory::open(path)?.into())).transpose()
+    }
+
+    /// Its path in cgroup2, on the host.
+    #[must_use]
+    pub fn unified_path(&self) -> Option<&Path> {
+        self.unified.as_deref()
+    }
+
+    /// Its directories in v1 hierarchies; empty on a cgroup2 host.
+    #[must_use]
+    pub fn v1_paths(&self) -> &[PathBuf] {
+        &self.v1
+    }
+
+    /// Whether clone3 alone does not place a process and [`Cgroup::join_v1`] must follow.
+    #[must_use]
+    pub fn needs_join(&self) -> bool {
+        !self.v1.is_empty()
+    }
+
+    /// Moves `pid` into the v1 cgroups. It must not have forked yet: children stay where they were born.
+    ///
+    /// # Errors
+    /// [`Kind::Kernel`] when the process is gone or a limit (pids, cpuset, realtime) forbids it.
+    pub fn join_v1(&self, pid: i32) -> Result<()> {
+        let pid = pid.to_string();
+        for path in &self.v1 {
+            Directory::open(path)?.write("cgroup.procs", &pid).map_err(|errno| {
+                let call = format!("write({}/cgroup.procs, {pid:?})", path.display());
+                Error::kernel(call, errno.0)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Every process in it and in the cgroups below, in the numbers of our pid namespace. Without a cgroup, or when it is
+    /// gone: none.
+    ///
+    /// # Errors
+    /// [`Kind::Kernel`] when it cannot be read.
+    pub fn pids(&self) -> Result<Vec<i32>> {
+        let mut pids = Vec::new();
+        if let Some(path) = &self.unified {
+            collect_pids(path, &mut pids)?;
+        }
+        Ok(pids)
+    }
+
+    /// Kills every process in it and below, in one call the kernel makes whole: nothing can fork its way out. Frozen
+    /// ones, too. Without a cgroup, or when it is gone: nothing.
+    ///
+    /// # Errors
+    /// [`Kind::Kernel`] when the kernel refuses.
+    pub fn kill_all(&self) -> Result<()> {
+        self.write_if_there("cgroup.kill", "1").map(drop)
+    }
+
+    /// Stops every process in it and below, and waits until all are stopped; at most two seconds, after which they run on
+    /// and it is an error.
+    ///
+    /// # Errors
+    /// [`Kind::State`] without a cgroup or when it would not freeze; [`Kind::Kernel`] otherwise.
+    pub fn freeze(&self) -> Result<()> {
+        let path = self.require("frozen")?;
+        let mut events = Events::open(path)?;
+        self.set_frozen(path, "1")?;
+        if events.wait(|now| now.frozen, Instant::now() + PATIENCE)? {
+            return Ok(());
+        }
+        let error = Error::new(Kind::State, format!("{} did not freeze in 2 s", path.display()))
+            .hint("one of its processes hangs in the kernel; try again");
+        Err(match self.set_frozen(path, "0") {
+            Ok(()) => error,
+            Err(failure) => error.while_undoing(failure),
+        })
+    }
+
+    /// Lets them run again.
+    ///
+    /// # Errors
+    /// [`Kind::State`] without a cgroup or when it would not thaw; [`Kind::Kernel`] otherwise.
+    pub fn thaw(&self) -> Result<()> {
+        let path = self.require("thawed")?;
+        let mut events = Events::open(path)?;
+        self.set_frozen(path, "0")?;
+        if events.wait(|now| !now.frozen, Instant::now() + PATIENCE)? {
+            return Ok(());
+        }
+        Err(Error::new(Kind::State, format!("{} stays frozen", path.display()))
+            .hint("a cgroup above it is frozen; thaw that one"))
+    }
+
+    /// Whether it is frozen, by us or by a cgroup above. Without a cgroup, or when it is gone: not.
+    ///
+    /// # Errors
+    /// [`Kind::Kernel`] when it cannot be read.
+    pub fn is_frozen(&self) -> Result<bool> {
+        let Some(path) = &self.unified else { return Ok(false) };
+        match Events::open(path) {
+            Ok(mut events) => Ok(events.read()?.frozen),
+            Err(error) if is_gone(error.errno()) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes it with all cgroups below, waiting up to two seconds in all for dying processes. It kills nobody. What is
+    /// gone already is fine; what fails does not keep the rest from being removed.
+    ///
+    /// # Errors
+    /// [`Kind::State`] when processes still live in it; [`Kind::Kernel`] otherwise; further failures are appended.
+    pub fn remove(&self) -> Result<()> {
+        remove::remove(self.unified.as_deref(), &self.v1, &self.ancestors)
+    }
+
+    fn require(&self, what: &str) -> Result<&Path> {
+        self.unified.as_deref().ok_or_else(|| {
+            Error::new(Kind::State, format!("a container without a cgroup can't be {what}"))
+                .hint("delegate a cgroup to this user, or run as root")
+        })
+    }
+
+    fn set_frozen(&self, path: &Path, value: &str) -> Result<()> {
+        if self.write_if_there("cgroup.freeze", value)? {
+            return Ok(());
+        }
+        Err(Error::new(Kind::State, format!("{} is gone", path.display())))
+    }
+
+    /// Writes a file of the unified cgroup; false without one.
+    fn write_if_there(&self, file: &str, value: &str) -> Result<bool> {
+        let Some(path) = &self.unified else { return Ok(false) };
+        let written = Directory::open_raw(path).and_then(|directory| directory.write(file, value));
+        match written {
+            Ok(()) => Ok(true),
+            Err(errno) if is_gone(Some(errno.0)) => Ok(false),
+            Err(errno) => {
+                let call = format!("write({}/{file}, {value:?})", path.display());
+                Err(Error::kernel(call, errno.0))
+            }
+        }
+    }
+}
+
+/// A cgroup that was removed: by path it is not found, through a descriptor opened before it has no device.
+fn is_gone(errno: Option<i32>) -> bool {
+    matches!(errno, Some(libc::ENOENT | libc::ENODEV))
+}
+
+fn collect_pids(path: &Path, pids: &mut Vec<i32>) -> Result<()> {
+    let read = Directory::open_raw(path).and_then(|directory| directory.read("cgroup.procs"));
+    match read {
+        // 0 is a process of a pid namespace that is not below ours.
+        Ok(text) => {
+            let numbers = text.lines().filter_map(|line| line.parse::<i32>().ok());
+            pids.extend(numbers.filter(|pid| *pid > 0));
+        }
+        // A threaded cgroup lists its processes in the domain above it.
+        Err(Errno(libc::EOPNOTSUPP)) => {}
+        Err(errno) if is_gone(Some(errno.0)) => return Ok(()),
+        Err(errno) => {
+            return Err(Error::kernel(format!("read({}/cgroup.procs)", path.display()), errno.0));
+        }
+    }
+    remove::children(path).iter().try_for_each(|child| collect_pids(child, pids))
+}
