@@ -12,6 +12,14 @@ use serde_json::{Value, json};
 /// The oldest and newest `ociVersion` that are understood.
 const OCI_VERSIONS: (&str, &str) = ("1.0.0", "1.3.0");
 
+/// Prints them.
+///
+/// # Errors
+/// As [`json`], and when nobody reads it.
+pub fn run(_globals: &crate::cmd::args::Globals) -> Result<u8> {
+    crate::cmd::print(&json()?)
+}
+
 /// The structure, indented, with a newline at the end.
 ///
 /// # Errors

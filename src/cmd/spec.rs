@@ -5,7 +5,11 @@
 //! What a newcomer would get wrong: the text is kept as text, not built from types, so that its order and its tabs are
 //! the same on every run and a diff between two bundles shows what somebody changed.
 
-use crate::error::{Error, Kind, Result};
+use crate::cmd::args::{Globals, SpecArgs};
+use crate::error::{Error, Kind, Result, ResultExt};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
 
 /// The configuration for root.
 const DEFAULT: &str = include_str!("default.json");
@@ -30,6 +34,25 @@ const ROOTLESS: &[(&str, &str)] = &[
     ),
     ("\"type\": \"network\"", "\"type\": \"user\""),
 ];
+
+/// Writes `config.json` into the bundle; one that is there already is not touched.
+///
+/// # Errors
+/// [`Kind::Exists`] for a config.json that is there, [`Kind::Kernel`] when it can't be written.
+pub fn run(_globals: &Globals, args: &SpecArgs) -> Result<u8> {
+    let file = args.bundle.clone().unwrap_or_else(|| PathBuf::from(".")).join("config.json");
+    let text = default_config(args.rootless)?;
+    let open = OpenOptions::new().write(true).create_new(true).open(&file);
+    let mut open = match open {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(Error::new(Kind::Exists, format!("file {} exists", file.display()))
+                .hint("remove it first"));
+        }
+        other => other.context(|| format!("create {}", file.display()))?,
+    };
+    open.write_all(text.as_bytes()).context(|| format!("write {}", file.display()))?;
+    Ok(0)
+}
 
 /// The text of a new config.json. `rootless` fits it to the calling user, whose ids become root inside.
 ///

@@ -27,6 +27,7 @@ pub mod limits;
 pub mod mount;
 pub mod ns;
 pub mod path;
+pub mod pidfd;
 mod program;
 mod rootfs;
 pub mod script;
