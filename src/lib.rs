@@ -2,5 +2,6 @@
 
 pub mod error;
 pub mod id;
+pub mod launch;
 pub mod plan;
 pub mod spec;

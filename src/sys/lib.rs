@@ -10,7 +10,14 @@ extern crate std;
 
 mod errno;
 pub mod fd;
+pub mod pidfd;
+pub mod reap;
+pub mod rights;
+pub mod sealed;
 pub mod seccomp;
+pub mod signal;
+pub mod trace;
+pub mod tty;
 
 pub use errno::{Errno, Result};
 pub use fd::{Fd, NewFd};

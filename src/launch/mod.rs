@@ -1,0 +1,1 @@
+//! Layer 4, effects: a plan is performed.
