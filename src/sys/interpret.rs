@@ -79,7 +79,7 @@ impl State {
 /// Performs the script. It returns to nobody: it ends in execve or in `_exit`.
 pub(crate) fn run(script: &Script<'_>) -> ! {
     path::close(script.parent_end);
-    crate::disposition::reset();
+    crate::signal::reset();
     let mut state = State { slots: [-1; SLOTS], control: script.control, program: 0, step: 0 };
     for op in script.ops {
         if let Err(fault) = perform(op, &mut state) {

@@ -11,7 +11,8 @@
 //! What a newcomer would get wrong: end of file *without* `Starting` is a child that was killed, not a success.
 
 use crate::{Errno, Fd, NewFd, Result};
-use core::mem::{MaybeUninit, size_of};
+use crate::rights::receive_waiting;
+use core::mem::MaybeUninit;
 
 /// What a frame says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,43 +140,18 @@ pub fn send(socket: Fd, bytes: &[u8], descriptor: Option<Fd>) -> Result<()> {
     }
 }
 
-/// Receives one message of at most `bytes.len()` bytes, and a descriptor if one came. Length 0 is end of file.
+/// The next frame, and the descriptor that came with it. `None` is end of file.
 ///
 /// # Errors
-/// As recvmsg(2).
-pub fn receive(socket: Fd, bytes: &mut [u8]) -> Result<(usize, Option<NewFd>)> {
-    let mut control = Control([0; 32]);
-    let mut iov = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
-    // SAFETY: all-zero bytes are a valid msghdr.
-    let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
-    message.msg_iov = &raw mut iov;
-    message.msg_iovlen = 1;
-    message.msg_control = (&raw mut control).cast();
-    message.msg_controllen = size_of::<Control>() as _;
-    let count = loop {
-        // SAFETY: `message` and the buffers it points to are live and as long as said.
-        let answer = unsafe {
-            libc::syscall(libc::SYS_recvmsg, socket, &raw mut message, libc::MSG_CMSG_CLOEXEC)
-        };
-        match Errno::check(answer) {
-            Err(Errno(libc::EINTR)) => {}
-            Err(errno) => return Err(errno),
-            Ok(count) => break count as usize,
-        }
-    };
-    // SAFETY: the kernel left a valid control buffer in `message`; CMSG_FIRSTHDR answers null when it is empty.
-    let descriptor = unsafe {
-        let header = libc::CMSG_FIRSTHDR(&raw const message);
-        if !header.is_null()
-            && (*header).cmsg_level == libc::SOL_SOCKET
-            && (*header).cmsg_type == libc::SCM_RIGHTS
-        {
-            Some(NewFd(libc::CMSG_DATA(header).cast::<Fd>().read_unaligned()))
-        } else {
-            None
-        }
-    };
-    Ok((count, descriptor))
+/// As recvmsg(2); EPROTO for bytes that are no frame.
+pub fn receive(socket: Fd) -> Result<Option<(Frame, Option<NewFd>)>> {
+    let mut bytes = [0; FRAME_SIZE];
+    let received = receive_waiting(socket, &mut bytes)?;
+    match (received.length, Frame::from_bytes(bytes)) {
+        (0, _) => Ok(None),
+        (FRAME_SIZE, Some(frame)) => Ok(Some((frame, received.descriptor))),
+        _ => Err(Errno(libc::EPROTO)),
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,50 @@
+//! waitid(2): how a child ended, and no zombie left of it.
+//!
+//! It refuses to wait long: whoever has to wait polls a pidfd. What a newcomer would get wrong: a program can be killed
+//! by a real-time signal, which is a number and not one of the thirty-one names, so the signal stays a number here.
+
+use crate::{Errno, Fd, Result};
+use core::mem::MaybeUninit;
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// exit(2) with this code.
+    Code(u8),
+    /// Killed by this signal.
+    Signal(i32),
+}
+
+/// Which child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Child {
+    /// The one behind this pidfd.
+    Pidfd(Fd),
+    /// Any of the caller's, orphans that a subreaper inherited included.
+    Any,
+}
+
+/// Reaps `child` if it has ended: its pid and how; `None` while it runs.
+///
+/// # Errors
+/// ECHILD when it is not the caller's child, or the caller has none.
+pub fn reap(child: Child) -> Result<Option<(i32, Ended)>> {
+    let (kind, id) = match child {
+        Child::Pidfd(pidfd) => (libc::P_PIDFD, pidfd as libc::id_t),
+        Child::Any => (libc::P_ALL, 0),
+    };
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    // SAFETY: `info` is a live siginfo_t that the call fills or leaves zero.
+    let answer =
+        unsafe { libc::waitid(kind, id, info.as_mut_ptr(), libc::WEXITED | libc::WNOHANG) };
+    Errno::check(answer.into())?;
+    // SAFETY: zeroed before the call, and plain numbers.
+    let info = unsafe { info.assume_init() };
+    // SAFETY: waitid fills the child's part of the union; zeroes where no child had ended.
+    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    Ok(match (pid, info.si_code) {
+        (0, _) => None,
+        (_, libc::CLD_EXITED) => Some((pid, Ended::Code(status as u8))),
+        _ => Some((pid, Ended::Signal(status))),
+    })
+}
