@@ -1,12 +1,127 @@
-//! Hooks of the runtime's namespace: replaced at merge.
+//! Hooks of the host's side: each gets the container's state on its standard input.
+//!
+//! What a newcomer would get wrong: the state is a memory file, not a pipe: a hook that never reads it can't block us,
+//! and one that reads it gets an end of file. Standard output is not ours to give: on create it is the container's.
 
-use crate::error::Result;
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::spec::{Hook, HookPhase};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, Stdio};
 
-/// Runs `hooks` in order.
+/// Runs `hooks` in order, up to the first that fails.
 ///
 /// # Errors
-/// None yet.
-pub fn run_all(_hooks: &[Hook], _state_json: &str, _phase: HookPhase) -> Result<()> {
+/// [`Kind::Hook`] naming the hook, how it ended, and the last line it wrote to standard error.
+pub fn run_all(hooks: &[Hook], state_json: &str, phase: HookPhase) -> Result<()> {
+    for (index, hook) in hooks.iter().enumerate() {
+        run(hook, state_json)
+            .map_err(|error| error.at(format!("/hooks/{}/{index}", phase.name())))
+            .context(|| format!("{} hook {}", phase.name(), hook.path.display()))?;
+    }
     Ok(())
+}
+
+/// A memory file with `text`, read from its start.
+///
+/// # Errors
+/// [`Kind::Kernel`] when there is no memory for it.
+pub fn memory_file(text: &str) -> Result<File> {
+    let fd: OwnedFd = memfd_create(c"rrun-state", MFdFlags::MFD_CLOEXEC)?;
+    let mut file = File::from(fd);
+    rewrite(&mut file, text)?;
+    Ok(file)
+}
+
+/// Replaces a memory file's content.
+///
+/// # Errors
+/// As write(2).
+pub fn rewrite(file: &mut File, text: &str) -> Result<()> {
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(text.as_bytes())?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(())
+}
+
+fn run(hook: &Hook, state_json: &str) -> Result<()> {
+    let (name, arguments) = match hook.args.split_first() {
+        Some((name, rest)) => (name.as_str(), rest),
+        None => (hook.path.to_str().unwrap_or_default(), &[][..]),
+    };
+    let mut said = memory_file("")?;
+    let mut child = Command::new(&hook.path)
+        .arg0(name)
+        .args(arguments)
+        .env_clear()
+        .envs(hook.env.iter().map(|pair| pair.split_once('=').unwrap_or((pair, ""))))
+        .stdin(memory_file(state_json)?)
+        .stdout(Stdio::null())
+        .stderr(said.try_clone()?)
+        .spawn()
+        .map_err(|error| Error::from(error).with_kind(Kind::Hook))?;
+    if let Some(timeout) = hook.timeout {
+        let pidfd = OwnedFd::from(rrun_sys::pidfd::open(child.id().cast_signed())?);
+        let mut ready = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+        if poll(&mut ready, timeout)? == 0 {
+            child.kill()?;
+            child.wait()?;
+            return Err(Error::new(Kind::Hook, "timed out and was killed")
+                .hint("raise its timeout, or make it faster"));
+        }
+    }
+    let status = child.wait()?;
+    if status.success() {
+        return Ok(());
+    }
+    let how = match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, signal) => format!("killed by signal {}", signal.unwrap_or(0)),
+    };
+    let mut text = String::new();
+    said.seek(SeekFrom::Start(0))?;
+    said.by_ref().take(64 * 1024).read_to_string(&mut text).ok();
+    let last = text.lines().rev().find(|line| !line.trim().is_empty());
+    Err(Error::new(Kind::Hook, last.map_or(how.clone(), |line| format!("{how}: {}", line.trim()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn shell(script: &str, timeout: Option<Duration>) -> Hook {
+        let args = ["sh", "-c", script].map(str::to_owned).to_vec();
+        Hook { path: "/bin/sh".into(), args, env: vec!["A=b".into()], timeout }
+    }
+
+    #[test]
+    fn a_hook_reads_the_state_and_has_only_its_own_environment() {
+        let script = "test \"$(cat)\" = state && test \"$A\" = b && test -z \"$HOME\"";
+        run_all(&[shell(script, None)], "state", HookPhase::Prestart).expect("succeeds");
+    }
+
+    #[test]
+    fn a_failing_hook_is_named_with_its_status_and_last_words() {
+        let hooks = [shell("true", None), shell("echo no luck >&2; exit 3", None)];
+        let error = run_all(&hooks, "", HookPhase::CreateRuntime).expect_err("fails");
+        assert_eq!(error.kind(), Kind::Hook);
+        assert_eq!(
+            error.to_string(),
+            "createRuntime hook /bin/sh: exit status 3: no luck (at /hooks/createRuntime/1)"
+        );
+    }
+
+    #[test]
+    fn a_hook_that_outlives_its_timeout_is_killed() {
+        let hook = shell("exec sleep 60", Some(Duration::from_millis(50)));
+        let error = run_all(&[hook], "", HookPhase::Poststart).expect_err("is killed");
+        assert!(error.to_string().contains("timed out and was killed"), "{error}");
+    }
 }

@@ -1,0 +1,179 @@
+//! A child's failure, `{step, call, errno, detail}`, becomes a sentence: the plan has the words.
+//!
+//! In builds with debug assertions it is also the place where tests make a step, or a point of the parent, fail.
+
+use crate::error::{Error, Kind, Result, describe_errno};
+use crate::plan::Plan;
+use crate::plan::step::{Act, Step};
+use rrun_sys::script::{Call, Op};
+use rrun_sys::wire::Frame;
+
+/// The error of a failed step.
+#[must_use]
+pub fn describe(plan: &Plan, frame: &Frame) -> Error {
+    let Some(step) = plan.steps.get(usize::from(frame.step)) else {
+        return Error::new(Kind::Internal, format!("a step {} failed that is not in the plan", frame.step));
+    };
+    let call = Call::from_number(frame.call);
+    let what = format!("{step} (step {})", frame.step);
+    let error = match &step.act {
+        Act::Hook(hook) => hook_failed(hook.phase, call, frame),
+        Act::FindProgram | Act::Exec => no_program(plan, frame.errno),
+        _ => {
+            let text = sentence(step, call, frame);
+            let message = format!("{what}: {text}: {}", describe_errno(frame.errno));
+            Error::new(Kind::Child, message).with_call(text, frame.errno)
+        }
+    };
+    let error = if step.pointer.is_empty() { error } else { error.at(step.pointer.clone()) };
+    let error = error.step(what);
+    match hint(step, call, frame.errno) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+/// The words that engines look for: docker and podman turn them into exit codes 126 and 127.
+fn no_program(plan: &Plan, errno: i32) -> Error {
+    let name = plan.argv.first().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let message = match errno {
+        libc::ENOENT if !name.contains('/') => {
+            format!("exec: {name:?}: executable file not found in $PATH")
+        }
+        libc::EISDIR => format!("exec: {name:?}: is a directory: permission denied (EISDIR)"),
+        _ => format!("exec: {name:?}: {}", describe_errno(errno)),
+    };
+    Error::new(Kind::NoProgram, message).with_call(format!("execve({name:?})"), errno)
+}
+
+fn hook_failed(phase: &str, call: Call, frame: &Frame) -> Error {
+    let how = match call {
+        Call::HookStatus if frame.errno == libc::ECANCELED => format!("exit status {}", frame.detail),
+        Call::HookSignal => format!("killed by signal {}", frame.detail),
+        Call::HookTimeout => "timed out and was killed".to_owned(),
+        _ => describe_errno(frame.errno),
+    };
+    Error::new(Kind::Hook, format!("{phase} hook: {how}"))
+}
+
+/// The call inside the step, as strace would show it.
+fn sentence(step: &Step, call: Call, frame: &Frame) -> String {
+    match call {
+        Call::Step => single_call(&step.act).to_owned(),
+        Call::Fsconfig => match &step.act {
+            Act::Mount { fs, .. } => match fs.parameters.get(frame.detail as usize) {
+                Some((name, Some(value))) => {
+                    format!("fsconfig({:?}, {:?})", name.to_string_lossy(), value.to_string_lossy())
+                }
+                Some((name, None)) => format!("fsconfig({:?})", name.to_string_lossy()),
+                None => "fsconfig(\"mode\")".to_owned(),
+            },
+            _ => "fsconfig".to_owned(),
+        },
+        Call::Openat2Target => "openat2 of the path in the rootfs".to_owned(),
+        Call::Openat2Source => "open of the source".to_owned(),
+        Call::CreateTarget => "making the path in the rootfs".to_owned(),
+        Call::NotTheDevice => "what is there is another file".to_owned(),
+        Call::NotADevpts => "the pty's peer is no devpts node".to_owned(),
+        Call::NotADirectory => "what is there is no directory".to_owned(),
+        Call::OutsideRoot => "the directory is outside the container".to_owned(),
+        Call::OpenPtmx => "openat2(\"/dev/pts/ptmx\")".to_owned(),
+        Call::CopyUp => "copying what the tmpfs covers".to_owned(),
+        Call::FsconfigCreate => "fsconfig(FSCONFIG_CMD_CREATE)".to_owned(),
+        Call::OpenTree => "open_tree(OPEN_TREE_CLONE)".to_owned(),
+        other => format!("{other:?}").to_lowercase().replace("mountsetattr", "mount_setattr"),
+    }
+}
+
+fn single_call(act: &Act) -> &'static str {
+    match act {
+        Act::NewSession => "setsid",
+        Act::Keyring(_) => "keyctl(KEYCTL_JOIN_SESSION_KEYRING)",
+        Act::LoopbackUp => "ioctl(SIOCSIFFLAGS, \"lo\")",
+        Act::Hostname(_) => "sethostname",
+        Act::Domainname(_) => "setdomainname",
+        Act::Rlimit { .. } => "prlimit64",
+        Act::Personality(_) => "personality",
+        Act::LimitBounding { .. } => "prctl(PR_CAPBSET_DROP)",
+        Act::KeepCapabilities(_) => "prctl(PR_SET_KEEPCAPS)",
+        Act::Groups(_) => "setgroups",
+        Act::Ids { .. } | Act::BecomeRoot { .. } => "setresuid and setresgid",
+        Act::Capabilities { .. } => "capset",
+        Act::Ambient { .. } => "prctl(PR_CAP_AMBIENT)",
+        Act::NoNewPrivileges => "prctl(PR_SET_NO_NEW_PRIVS)",
+        Act::CloseFrom(_) => "close_range",
+        Act::Seccomp { .. } => "seccomp(SECCOMP_SET_MODE_FILTER)",
+        _ => "the step",
+    }
+}
+
+/// What to do about it, where the errno tells.
+fn hint(step: &Step, call: Call, errno: i32) -> Option<&'static str> {
+    match (&step.act, call, errno) {
+        (Act::Rlimit { .. }, _, libc::EPERM) => {
+            Some("a hard limit can't exceed rrun's own without CAP_SYS_RESOURCE: lower it")
+        }
+        (Act::Ids { .. } | Act::BecomeRoot { .. }, _, libc::EINVAL) => {
+            Some("map the id in linux.uidMappings and linux.gidMappings")
+        }
+        (Act::Groups(_), _, libc::EINVAL) => Some("map the groups in linux.gidMappings"),
+        (Act::OpenRootfs { .. } | Act::OpenDirectory { .. }, _, libc::ENOENT) => {
+            Some("unpack the image to root.path, or name where it is")
+        }
+        (Act::Bind { .. }, Call::OpenTree, libc::ENOENT) => {
+            Some("make the mount's source, or name another")
+        }
+        (Act::Mount { .. }, Call::Fsopen, libc::ENODEV) => {
+            Some("this kernel has no such file system: load its module, or check the mount's type")
+        }
+        (Act::Mount { .. }, Call::Fsconfig, libc::EINVAL) => {
+            Some("the file system does not know this option, or not with this value")
+        }
+        (Act::Mount { .. }, Call::FsconfigCreate, libc::EPERM) => Some(
+            "a user namespace may not mount this: give it its own pid, network or cgroup namespace, or bind the host's",
+        ),
+        (Act::Mount { .. }, Call::NotADirectory, _) => {
+            Some("the image has a link or a file there: it must be a directory")
+        }
+        (Act::Sysctl { .. }, _, libc::ENOENT) => Some("this kernel has no such sysctl"),
+        (Act::ApparmorProfile(_), _, libc::ENOENT) => {
+            Some("AppArmor is not enabled on this host, or the profile is not loaded")
+        }
+        (Act::WorkingDirectory { .. }, Call::Chdir, libc::ENOENT) => {
+            Some("make the directory in the image, or set process.cwd to one that is there")
+        }
+        (Act::Console { .. }, Call::OpenPtmx, _) => {
+            Some("process.terminal needs a devpts mounted on /dev/pts")
+        }
+        _ => None,
+    }
+}
+
+/// Makes op *n* fail when `RRUN_FAIL_STEP=n`, in builds with debug assertions only.
+pub fn inject(ops: &mut [Op<'_>]) {
+    if cfg!(debug_assertions)
+        && let Some(op) = std::env::var("RRUN_FAIL_STEP")
+            .ok()
+            .and_then(|text| text.parse::<usize>().ok())
+            .and_then(|step| ops.get_mut(step))
+    {
+        *op = Op::Fail(libc::EIO);
+    }
+}
+
+/// The points of the parent at which `RRUN_FAIL_HOST=name` makes it fail, in builds with debug assertions only.
+pub const POINTS: [&str; 11] = [
+    "cgroup", "open", "control", "gate", "clone", "cloned", "rootfs", "record", "pid-file", "console", "ready",
+];
+
+/// Fails when this point was asked to.
+///
+/// # Errors
+/// [`Kind::Internal`], as injected.
+pub fn point(name: &'static str) -> Result<()> {
+    debug_assert!(POINTS.contains(&name), "{name} is not listed");
+    if cfg!(debug_assertions) && std::env::var_os("RRUN_FAIL_HOST").is_some_and(|asked| asked == name) {
+        return Err(Error::new(Kind::Internal, format!("injected failure at {name}")));
+    }
+    Ok(())
+}

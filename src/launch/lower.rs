@@ -1,0 +1,284 @@
+//! The plan's steps become the child's ops: names become descriptors, strings are borrowed, nothing is decided.
+//!
+//! What a newcomer would get wrong: op *n* is step *n*. A failure comes back as a number, and the plan has the words.
+
+use crate::error::{Error, Kind, Result};
+use crate::plan::step::{Act, At, BindSource, EMPTY, InnerHook, NULL, NewFs, ParentFd, ROOT, Step};
+use crate::plan::Plan;
+use rrun_sys::Fd;
+use rrun_sys::mount::Reach;
+use rrun_sys::script::{
+    FileSystem, Handle, HookCall, NotifyTo, Op, Parameter, Place, Script, Slot, Source, Strings,
+};
+use rrun_sys::trace::SharedClock;
+use std::ffi::{CStr, CString, c_char};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// What the parent opened for the child.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// A private procfs.
+    pub proc: Option<OwnedFd>,
+    /// The listening socket of the gate.
+    pub gate: Option<OwnedFd>,
+    /// The container's state, a memory file, for hooks inside.
+    pub state: Option<OwnedFd>,
+    /// The seccomp listener's connection, and the memory file with its message.
+    pub notify: Option<(OwnedFd, OwnedFd)>,
+    /// Namespaces to join, in the order of [`Plan::joins`].
+    pub joins: Vec<OwnedFd>,
+    /// Cloned trees, in the order of [`Plan::detached`].
+    pub detached: Vec<OwnedFd>,
+}
+
+impl Opened {
+    fn fd(&self, which: ParentFd) -> Result<Fd> {
+        let fd = match which {
+            ParentFd::Proc => self.proc.as_ref(),
+            ParentFd::Gate => self.gate.as_ref(),
+            ParentFd::State => self.state.as_ref(),
+            ParentFd::Join(index) => self.joins.get(index),
+            ParentFd::Detached(index) => self.detached.get(index),
+        };
+        fd.map(AsRawFd::as_raw_fd)
+            .ok_or_else(|| Error::new(Kind::Internal, format!("{which:?} was not opened")))
+    }
+}
+
+/// The two ends of the control socket.
+#[derive(Debug, Clone, Copy)]
+pub struct Ends {
+    /// The child's.
+    pub child: Fd,
+    /// The parent's.
+    pub parent: Fd,
+}
+
+/// What of a script is not borrowed from the plan as it stands.
+struct Storage<'a> {
+    parameters: Vec<Vec<Parameter<'a>>>,
+    candidates: Vec<&'a CStr>,
+    /// argv and envp of each hook in turn, then of the program.
+    pointers: Vec<Vec<*const c_char>>,
+}
+
+impl<'a> Storage<'a> {
+    fn of(plan: &'a Plan) -> Self {
+        let mut this = Self {
+            parameters: Vec::new(),
+            candidates: plan.candidates.iter().map(CString::as_c_str).collect(),
+            pointers: Vec::new(),
+        };
+        let places = |list: &[CString]| vec![std::ptr::null(); list.len() + 1];
+        for step in &plan.steps {
+            match &step.act {
+                Act::Mount { fs, .. } => {
+                    let all = fs.parameters.iter();
+                    this.parameters
+                        .push(all.map(|(name, value)| (name.as_c_str(), value.as_deref())).collect());
+                }
+                Act::Hook(hook) => {
+                    this.pointers.extend([places(&hook.argv), places(&hook.envp)]);
+                }
+                _ => {}
+            }
+        }
+        this.pointers.extend([places(&plan.argv), places(&plan.envp)]);
+        this
+    }
+}
+
+/// Calls `then` with the script of `plan`.
+///
+/// # Errors
+/// [`Kind::Internal`] when the plan names what was not opened; whatever `then` says.
+pub fn with_script<R>(
+    plan: &Plan,
+    opened: &Opened,
+    ends: Ends,
+    clock: Option<&SharedClock>,
+    then: impl FnOnce(&Script<'_>) -> Result<R>,
+) -> Result<R> {
+    let Storage { parameters, candidates, mut pointers } = Storage::of(plan);
+    let mut lowering = Lowering {
+        plan,
+        opened,
+        candidates: &candidates,
+        parameters: parameters.iter(),
+        pointers: pointers.iter_mut(),
+    };
+    let mut ops = Vec::with_capacity(plan.steps.len());
+    for step in &plan.steps {
+        ops.push(lowering.step(step)?);
+    }
+    super::fault::inject(&mut ops);
+    then(&Script { ops: &ops, control: ends.child, parent_end: ends.parent, clock })
+}
+
+struct Lowering<'a> {
+    plan: &'a Plan,
+    opened: &'a Opened,
+    candidates: &'a [&'a CStr],
+    parameters: std::slice::Iter<'a, Vec<Parameter<'a>>>,
+    pointers: std::slice::IterMut<'a, Vec<*const c_char>>,
+}
+
+const fn slot(slot: Slot) -> Handle {
+    Handle::Slot(slot)
+}
+
+fn place(at: &At) -> Place<'_> {
+    Place { root: slot(at.root), path: &at.path }
+}
+
+impl<'a> Lowering<'a> {
+    #[allow(clippy::too_many_lines, reason = "one dull line for each act: a table")]
+    fn step(&mut self, step: &'a Step) -> Result<Op<'a>> {
+        Ok(match &step.act {
+            Act::CloseFrom(first) => Op::CloseFrom(*first),
+            Act::Reach(checkpoint) => Op::Reach(*checkpoint),
+            Act::Join { fd, kinds } => Op::Join { fd: self.opened.fd(*fd)?, kinds: *kinds },
+            Act::Unshare { kinds } => Op::Unshare { kinds: *kinds },
+            Act::TimeNamespace { offsets } => {
+                Op::TimeNamespace { proc: self.opened.fd(ParentFd::Proc)?, offsets }
+            }
+            Act::Hop { kinds } => Op::Hop { kinds: *kinds },
+            Act::BecomeRoot { set_groups } => Op::BecomeRoot { set_groups: *set_groups },
+            Act::NewSession => Op::NewSession,
+            Act::Keyring(name) => Op::Keyring(name),
+            Act::Umask(mask) => Op::Umask(*mask),
+            Act::LoopbackUp => Op::LoopbackUp,
+            Act::Hostname(name) => Op::Hostname(name.as_bytes()),
+            Act::Domainname(name) => Op::Domainname(name.as_bytes()),
+            Act::Sysctl { path, value } => {
+                let proc = self.opened.fd(ParentFd::Proc)?;
+                Op::WriteProc { proc, path, value: value.as_bytes() }
+            }
+            Act::ApparmorProfile(value) => {
+                let proc = self.opened.fd(ParentFd::Proc)?;
+                Op::WriteOwnProc { proc, path: c"attr/apparmor/exec", value: value.as_bytes() }
+            }
+            Act::RootPropagation { mode, recursive } => Op::RootPropagation(*mode, reach(*recursive)),
+            Act::OpenRootfs { path, isolate_parent } => {
+                Op::OpenRootfs { path, isolate_parent: *isolate_parent, out: ROOT }
+            }
+            Act::OpenDirectory { path } => Op::OpenDirectory { path, out: ROOT },
+            Act::Mount { fs, changes, at } => {
+                let (changes, place) = (*changes, place(at));
+                let copy_up = fs.copy_up;
+                let fs = self.file_system(fs)?;
+                if copy_up {
+                    Op::MountCopyUp { fs, changes, place }
+                } else {
+                    Op::Mount { fs, changes, place }
+                }
+            }
+            Act::Bind { source, changes, at } => {
+                let source = match source {
+                    BindSource::Path(path, recursive) => Source::Path(path, reach(*recursive)),
+                    BindSource::Detached(fd, _) => Source::Detached(self.opened.fd(*fd)?),
+                };
+                Op::Bind { source, changes: *changes, place: place(at) }
+            }
+            Act::SetAttr { at, changes } => Op::SetAttr { place: place(at), changes: *changes },
+            Act::Directory { at, mode } => Op::Directory { place: place(at), mode: *mode },
+            Act::Open { at, out } => Op::Open { place: place(at), out: *out },
+            Act::Device { dir, name, mode, device, uid, gid } => Op::Device {
+                dir: slot(*dir),
+                name,
+                mode: *mode,
+                device: *device,
+                uid: *uid,
+                gid: *gid,
+            },
+            Act::BindDevice { dir, name, source, device, mode } => {
+                Op::BindDevice { dir: slot(*dir), name, source, device: *device, mode: *mode }
+            }
+            Act::Symlink { target, dir, name, replace } => {
+                Op::Symlink { target, dir: slot(*dir), name, replace: *replace }
+            }
+            Act::OpenNull => {
+                Op::OpenNull { path: c"/dev/null", device: libc::makedev(1, 3), out: NULL }
+            }
+            Act::Mask { at } => Op::Mask { place: place(at), null: slot(NULL), empty: EMPTY },
+            Act::ReadOnly { at } => Op::ReadOnly { place: place(at) },
+            Act::Pivot => Op::Pivot { root: slot(ROOT) },
+            Act::MoveRoot => Op::MoveRoot { root: slot(ROOT) },
+            Act::Chroot => Op::Chroot { root: slot(ROOT) },
+            Act::Console { dev, size: (rows, columns), uid } => Op::Console {
+                root: slot(ROOT),
+                dev: dev.map(slot),
+                rows: *rows,
+                columns: *columns,
+                uid: *uid,
+            },
+            Act::OwnStreams { uid } => Op::OwnStreams { uid: *uid },
+            Act::Hook(hook) => Op::Hook(self.hook(hook)?),
+            Act::FindProgram => Op::FindProgram { candidates: self.candidates },
+            Act::Gate => Op::Gate { listener: self.opened.fd(ParentFd::Gate)? },
+            Act::Rlimit { resource, soft, hard, .. } => {
+                Op::Rlimit { resource: *resource, soft: *soft, hard: *hard }
+            }
+            Act::Personality(persona) => Op::Personality(*persona),
+            Act::LimitBounding { keep, last } => Op::LimitBounding { keep: *keep, last: *last },
+            Act::KeepCapabilities(keep) => Op::KeepCapabilities(*keep),
+            Act::Groups(groups) => Op::Groups(groups),
+            Act::Ids { uid, gid } => Op::Ids { uid: *uid, gid: *gid },
+            Act::Capabilities { effective, permitted, inheritable } => Op::Capabilities {
+                effective: *effective,
+                permitted: *permitted,
+                inheritable: *inheritable,
+            },
+            Act::Ambient { set, last } => Op::Ambient { set: *set, last: *last },
+            Act::NoNewPrivileges => Op::NoNewPrivileges,
+            Act::WorkingDirectory { path, lenient } => {
+                Op::WorkingDirectory { path, lenient: *lenient }
+            }
+            Act::Announce => Op::Announce,
+            Act::Seccomp { instructions, flags, .. } => {
+                let notify = self.opened.notify.as_ref().map(|(socket, message)| NotifyTo {
+                    socket: socket.as_raw_fd(),
+                    state: message.as_raw_fd(),
+                });
+                Op::Seccomp { program: instructions, flags: *flags, notify }
+            }
+            Act::Exec => {
+                let argv = self.strings(&self.plan.argv)?;
+                let envp = self.strings(&self.plan.envp)?;
+                Op::Exec { candidates: self.candidates, argv, envp }
+            }
+        })
+    }
+
+    fn file_system(&mut self, fs: &'a NewFs) -> Result<FileSystem<'a>> {
+        Ok(FileSystem {
+            fs_type: &fs.fs_type,
+            parameters: self.parameters.next().ok_or_else(out_of_step)?,
+            attrs: fs.attrs,
+            inherit_mode: fs.inherit_mode,
+        })
+    }
+
+    fn hook(&mut self, hook: &'a InnerHook) -> Result<HookCall<'a>> {
+        Ok(HookCall {
+            path: &hook.path,
+            argv: self.strings(&hook.argv)?,
+            envp: self.strings(&hook.envp)?,
+            timeout: hook.timeout,
+            state: self.opened.fd(ParentFd::State)?,
+        })
+    }
+
+    fn strings(&mut self, list: &'a [CString]) -> Result<Strings<'a>> {
+        let places = self.pointers.next().ok_or_else(out_of_step)?;
+        Strings::new(places, list.iter().map(CString::as_c_str)).ok_or_else(out_of_step)
+    }
+}
+
+const fn reach(recursive: bool) -> Reach {
+    if recursive { Reach::Tree } else { Reach::One }
+}
+
+fn out_of_step() -> Error {
+    Error::new(Kind::Internal, "the script's storage does not fit its plan")
+}
