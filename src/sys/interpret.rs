@@ -131,11 +131,12 @@ fn perform(op: &Op<'_>, state: &mut State) -> Done {
         Op::LoopbackUp => ns::loopback_up().at(Call::Step),
         Op::Hostname(name) => ns::set_hostname(name).at(Call::Step),
         Op::Domainname(name) => ns::set_domainname(name).at(Call::Step),
+        Op::WriteOwnProc { proc, path, value } => rootfs::write_own_proc(proc, path, value),
         Op::WriteProc { proc, path, value } => rootfs::write_proc(proc, path, value),
 
         Op::RootPropagation(mode, reach) => rootfs::propagation(mode, reach),
-        Op::OpenRootfs { path, propagation, out } => {
-            rootfs::open_rootfs(state, path, propagation, out)
+        Op::OpenRootfs { path, isolate_parent, out } => {
+            rootfs::open_rootfs(state, path, isolate_parent, out)
         }
         Op::OpenDirectory { path, out } => rootfs::open_directory(state, path, out),
         Op::Mount { fs, changes, place } => rootfs::mount(state, &fs, &changes, &place),

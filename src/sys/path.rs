@@ -118,6 +118,31 @@ pub fn open_magic(proc: Fd, path: &CStr) -> Result<NewFd> {
     openat2(proc, path, libc::O_RDONLY, 0, 0)
 }
 
+/// Opens the directory above, `O_PATH`.
+///
+/// # Errors
+/// Those of openat2(2).
+pub fn open_parent(dir: Fd) -> Result<NewFd> {
+    openat2(dir, c"..", libc::O_PATH | libc::O_DIRECTORY, 0, 0)
+}
+
+/// Whether a descriptor is the root of a mount, statx(2).
+///
+/// # Errors
+/// As statx(2).
+pub fn is_mount_root(fd: Fd) -> Result<bool> {
+    const STATX_ATTR_MOUNT_ROOT: u64 = 0x2000;
+    let mut stat = core::mem::MaybeUninit::<libc::statx>::uninit();
+    // SAFETY: the path is a static empty string and `stat` a live struct statx that the call fills.
+    let answer = unsafe {
+        let (path, flags) = (c"".as_ptr(), libc::AT_EMPTY_PATH);
+        libc::syscall(libc::SYS_statx, fd, path, flags, 0, stat.as_mut_ptr())
+    };
+    Errno::check(answer)?;
+    // SAFETY: the call succeeded, so it filled the struct.
+    Ok(unsafe { stat.assume_init() }.stx_attributes & STATX_ATTR_MOUNT_ROOT != 0)
+}
+
 /// Opens one name in a directory, never following a symbolic link.
 ///
 /// # Errors

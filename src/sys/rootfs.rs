@@ -17,21 +17,40 @@ pub(crate) fn propagation(mode: u64, reach: Reach) -> Done {
     mount_setattr(libc::AT_FDCWD, c"/", reach, &attr).at(Call::MountSetattr)
 }
 
-/// The rootfs becomes a mount of its own, on itself, because pivot_root(2) wants one, and with a propagation of its own.
-pub(crate) fn open_rootfs(state: &mut State, rootfs: &CStr, propagation: u64, out: Slot) -> Done {
+/// The rootfs becomes a mount of its own, on itself, because pivot_root(2) wants one.
+pub(crate) fn open_rootfs(
+    state: &mut State,
+    rootfs: &CStr,
+    isolate_parent: bool,
+    out: Slot,
+) -> Done {
     let place = path::open_path(rootfs).at(Call::Openat2Target)?.into_raw();
     if !path::stat(place).at(Call::Stat)?.is_directory() {
         return Err(Fault { call: Call::NotADirectory, errno: libc::ENOTDIR, detail: 0 });
     }
-    let tree = clone_tree(place, c"", Reach::Tree).at(Call::OpenTree)?.into_raw();
-    if propagation != 0 {
-        let attr = Attr { propagation, ..Attr::default() };
-        mount_setattr(tree, c"", Reach::One, &attr).at(Call::MountSetattr)?;
+    if isolate_parent {
+        make_parent_private(place)?;
     }
+    let tree = clone_tree(place, c"", Reach::Tree).at(Call::OpenTree)?.into_raw();
     api::attach(tree, place).at(Call::MoveMount)?;
     path::close(place);
     state.keep(out, NewFd(tree));
     Ok(())
+}
+
+/// Climbs to the root of the mount that a directory lies on, and makes it private: pivot_root(2) refuses a shared parent,
+/// and what is attached below one appears in its peers.
+fn make_parent_private(directory: Fd) -> Done {
+    let private = Attr { propagation: libc::MS_PRIVATE, ..Attr::default() };
+    let mut here = path::open_child(directory, c".", libc::O_PATH).at(Call::Openat2Target)?.into_raw();
+    while !path::is_mount_root(here).at(Call::Stat)? {
+        let above = path::open_parent(here).at(Call::Openat2Target)?.into_raw();
+        path::close(here);
+        here = above;
+    }
+    let result = mount_setattr(here, c"", Reach::One, &private).at(Call::MountSetattr);
+    path::close(here);
+    result
 }
 
 pub(crate) fn open_directory(state: &mut State, directory: &CStr, out: Slot) -> Done {
@@ -299,20 +318,22 @@ pub(crate) fn write_proc(proc: Fd, file: &CStr, value: &[u8]) -> Done {
     result
 }
 
+/// The same, of `/proc/self` as that procfs numbers us.
+pub(crate) fn write_own_proc(proc: Fd, file: &CStr, value: &[u8]) -> Done {
+    let own = path::open_magic(proc, c"self").at(Call::Openat2Source)?.into_raw();
+    let result = write_proc(own, file, value);
+    path::close(own);
+    result
+}
+
 /// Offsets can be written only before the first process enters; entering is setns(2) to what unshare(2) prepared.
 pub(crate) fn time_namespace(proc: Fd, offsets: &[u8]) -> Done {
     crate::ns::unshare(libc::CLONE_NEWTIME as u32).at(Call::Unshare)?;
-    let own = own_directory(proc).at(Call::Openat2Source)?;
-    write_proc(own, c"timens_offsets", offsets)?;
+    write_own_proc(proc, c"timens_offsets", offsets)?;
     // A namespace file is a magic link: it is opened as one, from a descriptor that is certainly procfs.
-    let ns = path::open_magic(own, c"ns/time_for_children").at(Call::Openat2Source)?.into_raw();
+    let ns = path::open_magic(proc, c"self/ns/time_for_children").at(Call::Openat2Source)?;
+    let ns = ns.into_raw();
     crate::ns::join(ns, libc::CLONE_NEWTIME as u32).at(Call::SetNs)?;
     path::close(ns);
-    path::close(own);
     Ok(())
-}
-
-/// `/proc/self` of the procfs that `proc` is, whichever pid namespace it shows.
-fn own_directory(proc: Fd) -> crate::Result<Fd> {
-    path::open_magic(proc, c"self").map(NewFd::into_raw)
 }

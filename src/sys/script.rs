@@ -67,7 +67,7 @@ pub enum Source<'a> {
 }
 
 /// What is changed on a mount once it is made, in this order.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Changes {
     /// On the mount itself.
     pub own: Attr,
@@ -109,7 +109,10 @@ pub struct NotifyTo {
 }
 
 /// One step of the child. A field is what the call of that name takes.
-#[allow(missing_docs, reason = "the variant says what it does; its fields are that call's arguments")]
+#[allow(
+    missing_docs,
+    reason = "the variant says what it does; its fields are that call's arguments"
+)]
 #[derive(Debug, Clone, Copy)]
 pub enum Op<'a> {
     /// Tells the parent, and waits.
@@ -142,11 +145,14 @@ pub enum Op<'a> {
     Domainname(&'a [u8]),
     /// A value of a procfs file.
     WriteProc { proc: Fd, path: &'a CStr, value: &'a [u8] },
+    /// A value of a file of `/proc/self`.
+    WriteOwnProc { proc: Fd, path: &'a CStr, value: &'a [u8] },
 
     /// mount_setattr(2) of `/` as the child sees it.
     RootPropagation(u64, Reach),
-    /// The rootfs becomes a mount of its own: cloned, attached onto itself, opened.
-    OpenRootfs { path: &'a CStr, propagation: u64, out: Slot },
+    /// The rootfs becomes a mount of its own: cloned, attached onto itself, opened. `isolate_parent`: the mount that it
+    /// lies on is shared and is made private first, or the new one would appear on the host.
+    OpenRootfs { path: &'a CStr, isolate_parent: bool, out: Slot },
     /// Opens the rootfs where it is, without a mount namespace.
     OpenDirectory { path: &'a CStr, out: Slot },
     /// A new file system on a place.
