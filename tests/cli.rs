@@ -131,3 +131,22 @@ fn an_ordinary_user_keeps_containers_in_the_runtime_directory() {
     assert_fails(&line(Some(&root.0)), 1, &looked_in);
     assert_fails(&line(None), 1, "XDG_RUNTIME_DIR is not set; set it, or say where");
 }
+
+#[test]
+fn spec_writes_a_configuration_once() {
+    let root = Root::new();
+    let line = format!("spec --bundle {}", root.0.display());
+    assert_silent(&root.rrun(&line));
+    let config: serde_json::Value =
+        serde_json::from_slice(&fs::read(root.path("config.json")).unwrap()).unwrap();
+    assert_eq!(config["root"]["path"], "rootfs");
+    assert_fails(&root.rrun(&line), 1, "config.json exists; remove it first");
+}
+
+#[test]
+fn features_are_json_on_standard_output() {
+    let output = rrun(["features"]);
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    let features: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(features["ociVersionMin"], "1.0.0");
+}

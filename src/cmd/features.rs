@@ -5,12 +5,21 @@
 //! What a newcomer would get wrong: absent, `null`, `false` and `[]` are different answers. An engine reads "absent" as
 //! "not known to this runtime", so what rrun refuses by name is `false`.
 
+use super::args::Globals;
 use crate::error::{Error, Kind, Result};
 use crate::spec::words;
 use serde_json::{Value, json};
 
 /// The oldest and newest `ociVersion` that are understood.
-const OCI_VERSIONS: (&str, &str) = ("1.0.0", "1.3.0");
+pub(super) const OCI_VERSIONS: (&str, &str) = ("1.0.0", "1.3.0");
+
+/// Prints it.
+///
+/// # Errors
+/// As [`super::print`].
+pub fn run(_globals: &Globals) -> Result<u8> {
+    super::print(&json()?)
+}
 
 /// Prints them.
 ///

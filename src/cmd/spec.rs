@@ -1,15 +1,15 @@
 //! `rrun spec`: a config.json to start from.
 //!
 //! It knows one configuration, in the file beside it, and how a user without privileges must change it. It refuses to
-//! know where it is written.
+//! overwrite one.
 //! What a newcomer would get wrong: the text is kept as text, not built from types, so that its order and its tabs are
 //! the same on every run and a diff between two bundles shows what somebody changed.
 
-use crate::cmd::args::{Globals, SpecArgs};
+use super::args::{Globals, SpecArgs};
 use crate::error::{Error, Kind, Result, ResultExt};
 use std::fs::OpenOptions;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
 
 /// The configuration for root.
 const DEFAULT: &str = include_str!("default.json");
@@ -35,22 +35,20 @@ const ROOTLESS: &[(&str, &str)] = &[
     ("\"type\": \"network\"", "\"type\": \"user\""),
 ];
 
-/// Writes `config.json` into the bundle; one that is there already is not touched.
+/// Writes it into the bundle; one that is there already is somebody's work and stays.
 ///
 /// # Errors
-/// [`Kind::Exists`] for a config.json that is there, [`Kind::Kernel`] when it can't be written.
+/// [`Kind::Exists`] then; [`Kind::Kernel`] when it cannot be written.
 pub fn run(_globals: &Globals, args: &SpecArgs) -> Result<u8> {
-    let file = args.bundle.clone().unwrap_or_else(|| PathBuf::from(".")).join("config.json");
+    let path = args.bundle.as_deref().unwrap_or(Path::new(".")).join("config.json");
     let text = default_config(args.rootless)?;
-    let open = OpenOptions::new().write(true).create_new(true).open(&file);
-    let mut open = match open {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(Error::new(Kind::Exists, format!("file {} exists", file.display()))
-                .hint("remove it first"));
-        }
-        other => other.context(|| format!("create {}", file.display()))?,
-    };
-    open.write_all(text.as_bytes()).context(|| format!("write {}", file.display()))?;
+    let made = OpenOptions::new().write(true).create_new(true).open(&path);
+    if made.as_ref().is_err_and(|error| error.kind() == ErrorKind::AlreadyExists) {
+        let problem = format!("{} exists", path.display());
+        return Err(Error::new(Kind::Exists, problem).hint("remove it first"));
+    }
+    made.and_then(|mut file| file.write_all(text.as_bytes()))
+        .context(|| format!("write {}", path.display()))?;
     Ok(0)
 }
 
@@ -77,7 +75,6 @@ pub fn default_config(rootless: bool) -> Result<String> {
 mod tests {
     use super::*;
     use crate::spec::{FsType, Namespace, Spec};
-    use std::path::Path;
 
     fn parsed(rootless: bool) -> Spec {
         let text = default_config(rootless).expect("text");

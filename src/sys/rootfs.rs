@@ -42,7 +42,8 @@ pub(crate) fn open_rootfs(
 /// and what is attached below one appears in its peers.
 fn make_parent_private(directory: Fd) -> Done {
     let private = Attr { propagation: libc::MS_PRIVATE, ..Attr::default() };
-    let mut here = path::open_child(directory, c".", libc::O_PATH).at(Call::Openat2Target)?.into_raw();
+    let mut here =
+        path::open_child(directory, c".", libc::O_PATH).at(Call::Openat2Target)?.into_raw();
     while !path::is_mount_root(here).at(Call::Stat)? {
         let above = path::open_parent(here).at(Call::Openat2Target)?.into_raw();
         path::close(here);

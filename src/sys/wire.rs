@@ -10,8 +10,8 @@
 //! ```
 //! What a newcomer would get wrong: end of file *without* `Starting` is a child that was killed, not a success.
 
-use crate::{Errno, Fd, NewFd, Result};
 use crate::rights::receive_waiting;
+use crate::{Errno, Fd, NewFd, Result};
 use core::mem::MaybeUninit;
 
 /// What a frame says.
