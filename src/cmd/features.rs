@@ -21,14 +21,6 @@ pub fn run(_globals: &Globals) -> Result<u8> {
     super::print(&json()?)
 }
 
-/// Prints them.
-///
-/// # Errors
-/// As [`json`], and when nobody reads it.
-pub fn run(_globals: &crate::cmd::args::Globals) -> Result<u8> {
-    crate::cmd::print(&json()?)
-}
-
 /// The structure, indented, with a newline at the end.
 ///
 /// # Errors

@@ -66,7 +66,7 @@ fn run(hook: &Hook, state_json: &str) -> Result<()> {
         .spawn()
         .map_err(|error| Error::from(error).with_kind(Kind::Hook))?;
     if let Some(timeout) = hook.timeout {
-        let pidfd = OwnedFd::from(rrun_sys::pidfd::open(child.id().cast_signed())?);
+        let pidfd = OwnedFd::from(rrun_sys::pidfd::pidfd_open(child.id().cast_signed())?);
         let mut ready = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
         let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
         if poll(&mut ready, timeout)? == 0 {
@@ -86,7 +86,7 @@ fn run(hook: &Hook, state_json: &str) -> Result<()> {
     };
     let mut text = String::new();
     said.seek(SeekFrom::Start(0))?;
-    said.by_ref().take(64 * 1024).read_to_string(&mut text).ok();
+    Read::take(&mut said, 64 * 1024).read_to_string(&mut text).ok();
     let last = text.lines().rev().find(|line| !line.trim().is_empty());
     Err(Error::new(Kind::Hook, last.map_or(how.clone(), |line| format!("{how}: {}", line.trim()))))
 }

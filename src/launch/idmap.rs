@@ -102,7 +102,7 @@ fn user_namespace(maps: &IdMaps) -> Result<OwnedFd> {
         let path = format!("/proc/{}/ns/user", idle.pid);
         Ok(OwnedFd::from(std::fs::File::open(&path).context(|| format!("open {path}"))?))
     });
-    let ended = pidfd::send_signal(handle.as_raw_fd(), libc::SIGKILL)
+    let ended = pidfd::pidfd_send_signal(handle.as_raw_fd(), libc::SIGKILL)
         .and_then(|()| clone::wait(handle.as_raw_fd(), true));
     let namespace = namespace?;
     ended.context(|| "end the process that held a user namespace")?;

@@ -68,7 +68,12 @@ pub fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T> {
         return Err(Error::new(Kind::Spec, "the text begins with a byte order mark")
             .hint("save it as UTF-8 without one"));
     }
-    match serde_json::from_slice(json) {
+    // Once for all, instead of string by string.
+    let text = std::str::from_utf8(json).map_err(|error| {
+        let message = format!("not UTF-8: byte {} cannot be decoded", error.valid_up_to());
+        Error::new(Kind::Spec, message).hint("save it as UTF-8")
+    })?;
+    match serde_json::from_str(text) {
         Ok(Object(value)) => Ok(value),
         Err(error) => Err(describe(json, &error)),
     }
@@ -162,6 +167,11 @@ mod tests {
         assert_eq!(
             error("\u{feff}{}"),
             "the text begins with a byte order mark; save it as UTF-8 without one"
+        );
+        let latin = parse::<Config<'_>>(b"{\"hostname\": \"\xe4\"}").err().map(|e| e.to_string());
+        assert_eq!(
+            latin.as_deref(),
+            Some("not UTF-8: byte 14 cannot be decoded; save it as UTF-8")
         );
     }
 }

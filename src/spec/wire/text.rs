@@ -45,20 +45,18 @@ impl<'de> Visitor<'de> for TextVisitor {
         f.write_str("a string")
     }
 
+    /// As it stands in the document, where JSON does not allow a NUL byte.
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        no_nul(text).map(|()| Cow::Borrowed(text))
+        Ok(Cow::Borrowed(text))
     }
 
+    /// With its escapes resolved, one of which may be `\u0000`.
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        no_nul(text).map(|()| Cow::Owned(text.to_owned()))
+        if text.contains('\0') {
+            return Err(E::custom(format_args!("{text:?} has a NUL byte")));
+        }
+        Ok(Cow::Owned(text.to_owned()))
     }
-}
-
-fn no_nul<E: Error>(text: &str) -> Result<(), E> {
-    if text.as_bytes().contains(&0) {
-        return Err(E::custom(format_args!("{text:?} has a NUL byte")));
-    }
-    Ok(())
 }
 
 /// An object with known keys, and nothing but an object.
