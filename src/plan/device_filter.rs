@@ -34,7 +34,10 @@ impl fmt::Display for DeviceProgram {
 }
 
 impl serde::Serialize for DeviceProgram {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }

@@ -146,7 +146,8 @@ fn last_matching_rule_wins_for_each_bit() {
         ..char_device(true, 10, 229)
     };
     let rules = [deny_all(), char_device(false, 10, 229), read_only];
-    let fuse = |bits| allowed(&rules, Access { kind: DeviceKind::Char, major: 10, minor: 229, bits });
+    let fuse =
+        |bits| allowed(&rules, Access { kind: DeviceKind::Char, major: 10, minor: 229, bits });
     assert!(fuse(2));
     assert!(!fuse(4));
     assert!(!fuse(6));
@@ -155,7 +156,10 @@ fn last_matching_rule_wins_for_each_bit() {
 #[test]
 fn absurdly_long_list_is_refused_and_not_miscompiled() {
     let rules: Vec<_> = (0..40_000).map(|minor| char_device(true, 10, minor)).collect();
-    let list = Simplified { runs: vec![(Verdict::Allow, rules.iter().map(Match::new).collect())], otherwise: Verdict::Deny };
+    let list = Simplified {
+        runs: vec![(Verdict::Allow, rules.iter().map(Match::new).collect())],
+        otherwise: Verdict::Deny,
+    };
     assert!(Assembler::program(&list).is_none());
 }
 

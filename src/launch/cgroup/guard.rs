@@ -38,9 +38,9 @@ fn refused(command: &str, errno: Errno) -> Error {
         libc::EPERM => error.with_kind(Kind::Denied).hint(
             "load it with CAP_BPF and CAP_NET_ADMIN (or CAP_SYS_ADMIN) in the first user namespace",
         ),
-        libc::ENOSYS | libc::EINVAL => {
-            error.with_kind(Kind::Host).hint("use a kernel with CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF")
-        }
+        libc::ENOSYS | libc::EINVAL => error
+            .with_kind(Kind::Host)
+            .hint("use a kernel with CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF"),
         _ => error,
     }
 }

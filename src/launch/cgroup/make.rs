@@ -56,7 +56,8 @@ fn perform(plan: &CgroupPlan, made: &mut Vec<PathBuf>) -> Result<Cgroup> {
         apply(place, &path, &Directory::open(&path)?)?;
         cgroup.v1.push(path);
     }
-    let is_leaf = |path: &PathBuf| cgroup.unified.as_ref() == Some(path) || cgroup.v1.contains(path);
+    let is_leaf =
+        |path: &PathBuf| cgroup.unified.as_ref() == Some(path) || cgroup.v1.contains(path);
     cgroup.ancestors = made.iter().filter(|path| !is_leaf(path)).cloned().collect();
     Ok(cgroup)
 }
@@ -252,7 +253,8 @@ fn apply(place: &Place, path: &Path, directory: &Directory) -> Result<()> {
 }
 
 fn apply_write(write: &Write, path: &Path, directory: &Directory) -> Result<()> {
-    let refused = |file: &str, value: &str, errno| limit_refused(path, file, value, errno, &write.pointer);
+    let refused =
+        |file: &str, value: &str, errno| limit_refused(path, file, value, errno, &write.pointer);
     match write_lines(directory, &write.file, &write.value) {
         Ok(()) => Ok(()),
         Err(Errno(libc::ENOENT)) => match &write.absent {
@@ -280,8 +282,12 @@ fn limit_refused(path: &Path, file: &str, value: &str, errno: Errno, pointer: &s
         libc::EINVAL | libc::ERANGE => (Kind::Spec, "the kernel takes no such value; correct it"),
         libc::EBUSY => (Kind::State, "more than that is in use already; set a higher limit"),
         libc::ENODEV => (Kind::Spec, "name a device that exists and is no partition"),
-        libc::EOPNOTSUPP => (Kind::Host, "this device or kernel does not support it; remove the field"),
-        libc::EACCES | libc::EPERM => (Kind::Denied, "the cgroup is not delegated, or a cgroup above forbids it"),
+        libc::EOPNOTSUPP => {
+            (Kind::Host, "this device or kernel does not support it; remove the field")
+        }
+        libc::EACCES | libc::EPERM => {
+            (Kind::Denied, "the cgroup is not delegated, or a cgroup above forbids it")
+        }
         _ => return Error::kernel(call, errno.0).at(pointer.to_owned()),
     };
     Error::new(kind, format!("{call}: {}", describe_errno(errno.0)))

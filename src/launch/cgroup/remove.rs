@@ -69,7 +69,8 @@ fn wait_until_empty(path: &Path, waiting: Waiting, deadline: Instant) -> Result<
     if waiting == Waiting::BySleeping {
         return Ok(true);
     }
-    let waited = Events::open(path).and_then(|mut events| events.wait(|now| !now.populated, deadline));
+    let waited =
+        Events::open(path).and_then(|mut events| events.wait(|now| !now.populated, deadline));
     match waited {
         Err(error) if is_gone(error.errno()) => Ok(true),
         other => other,
@@ -85,7 +86,8 @@ fn still_used(path: &Path) -> Error {
 /// The cgroups directly below; none when it is gone.
 pub fn children(path: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(path) else { return Vec::new() };
-    let is_directory = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    let is_directory =
+        |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
     entries.flatten().filter(is_directory).map(|entry| entry.path()).collect()
 }
 

@@ -258,7 +258,8 @@ impl Controller {
                  line, and no v1 hierarchy that holds it"
             )
         };
-        let what = if unprivileged { "is not delegated to this user" } else { "is not on this host" };
+        let what =
+            if unprivileged { "is not delegated to this user" } else { "is not on this host" };
         Error::new(Kind::Host, format!("the limit can't be enforced: the {name} controller {what}"))
             .at(setting.pointer().clone())
             .hint(hint)

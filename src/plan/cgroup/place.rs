@@ -29,8 +29,11 @@ fn resolve(path: Option<&CgroupPath>, base: &str, id: &ContainerId) -> Result<St
     };
     let given_clean = clean(given);
     if given_clean == "/" || given.contains('\0') {
-        return Err(Error::spec("/linux/cgroupsPath", format!("{given:?} names no cgroup of its own"))
-            .hint("name one below the root, such as \"/rrun/web\", or leave the field out"));
+        return Err(Error::spec(
+            "/linux/cgroupsPath",
+            format!("{given:?} names no cgroup of its own"),
+        )
+        .hint("name one below the root, such as \"/rrun/web\", or leave the field out"));
     }
     Ok(clean(&format!("{base}/{given_clean}")))
 }

@@ -36,7 +36,9 @@ fn show(place: &Place, lines: &mut Vec<String>) {
     }
     for setting in &place.settings {
         lines.push(match setting {
-            Setting::RefuseIfUsed { file, limit, .. } => format!("refuse if {file} is {limit} already"),
+            Setting::RefuseIfUsed { file, limit, .. } => {
+                format!("refuse if {file} is {limit} already")
+            }
             Setting::Write(write) => match &write.absent {
                 Absent::Fails => format!("write {:?} to {}", write.value, write.file),
                 Absent::Ignored => format!("write {:?} to {}, if there", write.value, write.file),

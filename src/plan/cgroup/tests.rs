@@ -258,7 +258,10 @@ fn every_field_has_its_file_on_cgroup2() {
     let rdma = Rdma { hca_handles: Some(3), hca_objects: None };
     let resources = Resources {
         rdma: BTreeMap::from([("mlx5_1".into(), rdma)]),
-        unified: BTreeMap::from([("memory.high".into(), "4".into()), ("misc.max".into(), "a 1\nb 2".into())]),
+        unified: BTreeMap::from([
+            ("memory.high".into(), "4".into()),
+            ("misc.max".into(), "a 1\nb 2".into()),
+        ]),
         ..everything()
     };
     let plan = on_v2(resources).expect("a plan");
@@ -270,7 +273,9 @@ fn every_field_has_its_file_on_cgroup2() {
     assert_eq!(writes(&plan).join("|"), expected);
     assert_eq!(enabled(&plan), "cpu cpuset io memory pids hugetlb rdma misc");
     let lines = plan.lines();
-    assert!(lines.contains(&"write \"100\" to io.bfq.weight, else \"910\" to io.weight".to_owned()));
+    assert!(
+        lines.contains(&"write \"100\" to io.bfq.weight, else \"910\" to io.weight".to_owned())
+    );
     assert_eq!(lines.first().map(String::as_str), Some("make /sys/fs/cgroup/rrun/web"));
 }
 

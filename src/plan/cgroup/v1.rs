@@ -90,7 +90,11 @@ pub fn memory(resources: &Resources) -> Result<Vec<Setting>> {
     let limit = nonzero(memory.limit);
     if let (true, Some(Limit::Max(limit))) = (memory.check_before_update, limit) {
         let pointer = "/linux/resources/memory/checkBeforeUpdate".into();
-        settings.push(Setting::RefuseIfUsed { file: "memory.usage_in_bytes".into(), limit, pointer });
+        settings.push(Setting::RefuseIfUsed {
+            file: "memory.usage_in_bytes".into(),
+            limit,
+            pointer,
+        });
     }
     let mut set = |file: &'static str, value: String, field: &str| {
         settings.push(Setting::write(file, value, format!("/linux/resources/memory/{field}")));

@@ -35,7 +35,8 @@ pub fn cpu(resources: &Resources) -> Result<Vec<Setting>> {
     let (quota, period) = (nonzero(cpu.quota), cpu.period.filter(|us| *us != 0));
     if quota.is_some() || period.is_some() {
         let field = if quota.is_some() { "quota" } else { "period" };
-        let value = format!("{} {}", max(quota.unwrap_or(Limit::Unlimited)), period.unwrap_or(100_000));
+        let value =
+            format!("{} {}", max(quota.unwrap_or(Limit::Unlimited)), period.unwrap_or(100_000));
         settings.push(Setting::write("cpu.max", value, format!("/linux/resources/cpu/{field}")));
     }
     // After the quota, which it must not exceed.
@@ -79,7 +80,11 @@ pub fn memory(resources: &Resources) -> Result<Vec<Setting>> {
         settings.push(Setting::write("memory.max", max(limit), "/linux/resources/memory/limit"));
     }
     if let Some(low) = nonzero(memory.reservation) {
-        settings.push(Setting::write("memory.low", max(low), "/linux/resources/memory/reservation"));
+        settings.push(Setting::write(
+            "memory.low",
+            max(low),
+            "/linux/resources/memory/reservation",
+        ));
     }
     Ok(settings)
 }
@@ -109,7 +114,8 @@ pub fn swap_without_memory(limit: Option<Limit>, both: u64) -> Error {
 /// The same file in both hierarchies. Zero is a limit: no process can be started.
 pub fn pids(resources: &Resources) -> Result<Vec<Setting>> {
     let limit = resources.pids.map(max);
-    let setting = limit.map(|value| Setting::write("pids.max", value, "/linux/resources/pids/limit"));
+    let setting =
+        limit.map(|value| Setting::write("pids.max", value, "/linux/resources/pids/limit"));
     Ok(setting.into_iter().collect())
 }
 
@@ -140,7 +146,11 @@ pub fn io(resources: &Resources) -> Result<Vec<Setting>> {
         for (index, DeviceRate { major, minor, rate }) in rates.iter().enumerate() {
             let rate = if *rate == 0 { "max".to_owned() } else { rate.to_string() };
             let pointer = format!("/linux/resources/blockIO/{field}/{index}");
-            settings.push(Setting::write("io.max", format!("{major}:{minor} {key}={rate}"), pointer));
+            settings.push(Setting::write(
+                "io.max",
+                format!("{major}:{minor} {key}={rate}"),
+                pointer,
+            ));
         }
     }
     Ok(settings)
@@ -182,7 +192,8 @@ pub fn rdma(resources: &Resources) -> Result<Vec<Setting>> {
 }
 
 pub fn no_class_id(resources: &Resources) -> Result<Vec<Setting>> {
-    only_v1(resources.network.class_id.is_some_and(|id| id != 0), "network/classID").map(|()| vec![])
+    only_v1(resources.network.class_id.is_some_and(|id| id != 0), "network/classID")
+        .map(|()| vec![])
 }
 
 pub fn no_priorities(resources: &Resources) -> Result<Vec<Setting>> {
@@ -213,12 +224,14 @@ pub fn unified_map(
                 .hint("use a file of the cgroup itself, such as \"memory.high\""));
         }
         if controller == "cgroup" {
-            if !["cgroup.max.depth", "cgroup.max.descendants", "cgroup.pressure"].contains(&&**key) {
+            if !["cgroup.max.depth", "cgroup.max.descendants", "cgroup.pressure"].contains(&&**key)
+            {
                 return Err(Error::spec(pointer, format!("{key} is the runtime's own"))
                     .hint("remove the entry"));
             }
         } else if !host.has(controller) {
-            let message = format!("{key} can't be written: cgroup v2 has no {controller} controller here");
+            let message =
+                format!("{key} can't be written: cgroup v2 has no {controller} controller here");
             let hint = "remove the entry, or make the controller available to cgroup v2";
             return Err(Error::new(Kind::Host, message).at(pointer).hint(hint));
         } else if let Some(one) = enable.iter_mut().find(|one| one.controller == controller) {
