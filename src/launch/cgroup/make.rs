@@ -10,7 +10,7 @@ use super::{Cgroup, guard};
 use crate::error::{Error, Kind, Result, describe_errno};
 use crate::host::cgroup::below;
 use crate::plan::cgroup::{Absent, CgroupPlan, Devices, Enable, Place, Setting, Write};
-use nix::fcntl::AT_FDCWD;
+use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::{Mode, mkdirat};
 use rrun_sys::Errno;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,9 @@ fn perform(plan: &CgroupPlan, made: &mut Vec<PathBuf>) -> Result<Cgroup> {
         let directory = Directory::open(&path)?;
         enable(place, &directory)?;
         apply(place, &path, &directory)?;
+        if let Some(uid) = place.owner {
+            hand_over(&path, &directory, uid)?;
+        }
         if let Devices::Program(program) = &plan.devices {
             guard::attach(&directory, program, fresh == Fresh::No)?;
         }
@@ -210,6 +213,27 @@ fn not_enabled(path: &Path, one: &Enable, errno: Errno) -> Error {
         }
         _ => error,
     }
+}
+
+/// Gives `uid` the directory and the files that the kernel lists in /sys/kernel/cgroup/delegate: enough to make cgroups
+/// below and move processes among them, and nothing that would lift a limit.
+fn hand_over(path: &Path, directory: &Directory, uid: u32) -> Result<()> {
+    let listed = std::fs::read_to_string("/sys/kernel/cgroup/delegate");
+    let listed =
+        listed.unwrap_or_else(|_| "cgroup.procs cgroup.subtree_control cgroup.threads".into());
+    for file in std::iter::once(".").chain(listed.split_whitespace()) {
+        let owner = Some(nix::unistd::Uid::from_raw(uid));
+        let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+        match nix::unistd::fchownat(directory, file, owner, None, flags) {
+            // Files of controllers that are not enabled are listed too.
+            Ok(()) | Err(nix::errno::Errno::ENOENT) => {}
+            Err(errno) => {
+                let call = format!("fchownat({}/{file}, {uid})", path.display());
+                return Err(Error::kernel(call, errno as i32));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Copies cpus and mems down to every cpuset on the way that is still empty.

@@ -3,10 +3,10 @@
 mod engines;
 
 use super::*;
-use crate::id::HostPath;
+use crate::id::{HostPath, InnerPath};
 use crate::spec::{
-    BlockIo, CgroupPath, Cpu, DeviceRate, DeviceWeight, Hooks, HugePages, IdMaps, Limit, Memory,
-    Namespaces, Network, Rdma, TimeOffsets,
+    BlockIo, Capabilities, CgroupPath, Cpu, DeviceRate, DeviceWeight, Hooks, HugePages, IdMaps,
+    Limit, Memory, Namespaces, Network, Privileges, Process, Rdma, Terminal, TimeOffsets, User,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,6 +35,21 @@ fn spec(path: Option<CgroupPath>, resources: Resources) -> Spec {
         seccomp: None,
         personality: None,
         warnings: Vec::new(),
+    }
+}
+
+fn process_of_root() -> Process {
+    Process {
+        args: vec!["/bin/true".into()],
+        env: Vec::new(),
+        cwd: InnerPath::new("/"),
+        terminal: Terminal::None,
+        user: User { uid: 0, gid: 0, umask: None, additional_gids: Vec::new() },
+        capabilities: Capabilities::default(),
+        privileges: Privileges::NoNew,
+        rlimits: Vec::new(),
+        oom_score_adj: None,
+        apparmor_profile: None,
     }
 }
 
@@ -340,4 +355,37 @@ fn rules_that_nobody_enforces_are_a_warning_only_if_they_say_more_than_the_defau
     assert_eq!(warnings(vec![deny_all]), 0);
     let fuse = DeviceRule { kind: Some(DeviceKind::Char), major: DeviceNumber::Is(10), ..deny_all };
     assert_eq!(warnings(vec![deny_all, fuse]), 1);
+}
+
+#[test]
+fn writable_cgroup_mount_in_a_new_cgroup_namespace_hands_the_cgroup_over() {
+    use crate::spec::{FsType, IdMap, Mount, MountAttrs, Namespace};
+    let mount = |set| Mount {
+        index: 0,
+        destination: InnerPath::new("/sys/fs/cgroup"),
+        kind: FsType::Cgroup,
+        attrs: MountAttrs { set, clear: 0 },
+        recursive_attrs: MountAttrs::default(),
+        propagation: None,
+        idmap: None,
+    };
+    let mut spec = spec(absolute("/rrun/web"), Resources::default());
+    spec.process = Some(process_of_root());
+    spec.mounts = vec![mount(0)];
+    spec.namespaces.cgroup = Namespace::New;
+    spec.namespaces.user = Namespace::New;
+    spec.id_maps.uid = vec![IdMap { container_id: 0, host_id: 100_000, size: 65_536 }];
+    let owner = |spec: &Spec| {
+        let plan = plan(spec, &Host::fixture(), &ContainerId::new("web").expect("an id"), false);
+        plan.expect("a plan").unified.expect("a cgroup").owner
+    };
+    assert_eq!(owner(&spec), Some(100_000));
+    spec.namespaces.user = Namespace::Inherit;
+    assert_eq!(owner(&spec), None, "root's is root's");
+    spec.namespaces.user = Namespace::New;
+    spec.mounts = vec![mount(libc::MOUNT_ATTR_RDONLY)];
+    assert_eq!(owner(&spec), None, "read-only");
+    spec.mounts = vec![mount(0)];
+    spec.namespaces.cgroup = Namespace::Inherit;
+    assert_eq!(owner(&spec), None, "the host's cgroup namespace");
 }
