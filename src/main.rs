@@ -1,1 +1,28 @@
-fn main() {}
+//! The `rrun` command: parse, dispatch, report, exit code. Nothing else.
+
+use rrun::cmd::{self, args};
+use rrun::error::Error;
+use rrun::log;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let (globals, understood) = match args::parse(std::env::args_os()) {
+        Ok(args::Invocation { globals, verb, request }) => (globals, Ok((verb, request))),
+        Err(args::Refusal { globals, error, exit }) => (globals, Err((error, exit))),
+    };
+    if let Err(error) = log::open(&globals.log) {
+        return report(&error, 1);
+    }
+    match understood {
+        Ok((verb, request)) => match cmd::dispatch(&globals, request) {
+            Ok(code) => code.into(),
+            Err(error) => report(&error, error.kind().exit_code(verb)),
+        },
+        Err((error, exit)) => report(&error, exit),
+    }
+}
+
+fn report(error: &Error, code: u8) -> ExitCode {
+    log::failure(error);
+    code.into()
+}

@@ -1,3 +1,4 @@
 //! Layer 4, effects: a Plan is performed.
 
 pub mod cgroup;
+pub mod hooks;

@@ -1,4 +1,209 @@
-//! Layer 3, pure: Spec × Host × Request become a Plan.
+//! Layer 3, pure: Spec × Host × Request become a [`Plan`], the list of everything that will happen.
+//!
+//! It knows every decision; it performs none: no file, clock or environment variable is read here, so a plan made from
+//! fixtures is the same on every machine. `explain` prints the very object that `launch` performs.
+//! What a newcomer would get wrong: the plan of a container is complete before the first kernel object exists. A limit
+//! that can't be enforced, a capability that can't be granted, a profile that can't be compiled is known here.
 
 pub mod cgroup;
 pub mod device_filter;
+mod devices;
+mod identity;
+mod namespaces;
+pub mod order;
+mod process;
+mod rootfs;
+pub mod seccomp;
+pub mod show;
+pub mod step;
+
+pub use namespaces::Join;
+pub use process::ExecRequest;
+pub use rootfs::DetachedTree;
+pub use step::{Act, ParentFd, Phase, Step};
+
+use crate::error::{Error, Kind, Result};
+use crate::host::Host;
+use crate::id::ContainerId;
+use crate::spec::{HookPhase, IdMaps, Process, Spec, Terminal};
+use std::ffi::CString;
+use std::path::PathBuf;
+
+/// What the caller asked for, beside the bundle.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// `--no-pivot`
+    pub no_pivot: bool,
+    /// `--no-new-keyring`
+    pub no_new_keyring: bool,
+    /// `--preserve-fds`, and the descriptors of `LISTEN_FDS`: so many from 3 on.
+    pub preserve_fds: u32,
+    /// `LISTEN_FDS`, passed on with `LISTEN_PID=1`.
+    pub listen_fds: Option<u32>,
+    /// The host path of a notify socket to bind into the container.
+    pub notify_socket: Option<PathBuf>,
+    /// `HOME` of the user in the image's passwd file.
+    pub home: Option<String>,
+    /// Whether to stop before the program until `start`.
+    pub gate: bool,
+    /// `--rootless=true`
+    pub rootless: bool,
+}
+
+/// A container, or an exec in one, before it exists.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The container's id.
+    pub id: ContainerId,
+    /// Its cgroup; `None` for an exec, which enters the container's.
+    pub cgroup: Option<cgroup::CgroupPlan>,
+    /// `CLONE_NEW*` of the one clone.
+    pub clone: u64,
+    /// Namespaces that the parent opens for the child to join.
+    pub joins: Vec<Join>,
+    /// The pid namespace among them that the parent itself must be in when it clones.
+    pub parent_joins_pid: Option<usize>,
+    /// Trees that the parent clones, and maps, before the clone.
+    pub detached: Vec<DetachedTree>,
+    /// The maps that the parent writes for a new user namespace.
+    pub id_maps: Option<IdMaps>,
+    /// `oomScoreAdj`, written by the parent, and whether a refusal is an error.
+    pub oom_score_adj: Option<i32>,
+    /// The child's steps.
+    pub steps: Vec<Step>,
+    /// Where the program may lie, in the order of looking.
+    pub candidates: Vec<CString>,
+    /// argv
+    pub argv: Vec<CString>,
+    /// environ
+    pub envp: Vec<CString>,
+    /// A pty is made, and its master comes to the parent.
+    pub terminal: bool,
+    /// seccomp notify: where the descriptor goes, and the metadata for the listener.
+    pub notify: Option<(String, Option<String>)>,
+    /// One lower-case line each.
+    pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Decides what creating this container takes.
+    ///
+    /// # Errors
+    /// For what this host can't do, and for fields that only make sense together.
+    pub fn create(id: &ContainerId, spec: &Spec, host: &Host, request: &Request) -> Result<Self> {
+        let process = spec.process.as_ref().ok_or_else(|| {
+            Error::spec("/process", "process is missing").hint("say what to run in process.args")
+        })?;
+        let mut steps = step::Steps::default();
+        let mut warnings = spec.warnings.clone();
+        let cgroup = cgroup::plan(spec, host, id, request.rootless)?;
+        warnings.extend(cgroup.warnings.iter().cloned());
+
+        let entry = namespaces::enter(spec, host, request, cgroup_needs_join(&cgroup), id)?;
+        steps.list.extend(entry.steps);
+        let trees = rootfs::assemble(spec, host, request, &cgroup, &mut steps)?;
+        hooks(spec, &mut steps, HookPhase::CreateContainer)?;
+        rootfs::hide(spec, &mut steps)?;
+        rootfs::enter(spec, request, &mut steps);
+        namespaces::settings(spec, &mut steps)?;
+        let program = process::program(process, request)?;
+        process::prepare(process, &mut steps)?;
+        gate(request, &mut steps);
+        hooks(spec, &mut steps, HookPhase::StartContainer)?;
+        let privileges = identity::Privileges::of(spec, host);
+        let notify = identity::become_user(
+            process,
+            spec.seccomp.as_ref(),
+            spec.personality,
+            &privileges,
+            &mut steps,
+            &mut warnings,
+        )?;
+        identity::finish(request.preserve_fds, &mut steps);
+        Ok(Self {
+            id: id.clone(),
+            cgroup: Some(cgroup),
+            clone: entry.clone,
+            joins: entry.joins,
+            parent_joins_pid: entry.parent_joins_pid,
+            detached: trees,
+            id_maps: entry.id_maps,
+            oom_score_adj: process.oom_score_adj,
+            steps: steps.list,
+            candidates: program.candidates,
+            argv: program.argv,
+            envp: program.envp,
+            terminal: process.terminal != Terminal::None,
+            notify,
+            warnings,
+        })
+    }
+
+    /// Decides what running another process in a container takes.
+    ///
+    /// # Errors
+    /// As [`Plan::create`].
+    pub fn exec(
+        id: &ContainerId,
+        process: &Process,
+        host: &Host,
+        request: &Request,
+        exec: &ExecRequest,
+    ) -> Result<Self> {
+        process::exec(id, process, host, request, exec)
+    }
+}
+
+/// Whether a controller of a v1 hierarchy wants the child's pid.
+fn cgroup_needs_join(plan: &cgroup::CgroupPlan) -> bool {
+    !plan.v1.is_empty()
+}
+
+/// The checkpoint at which the container is created, and the gate if it stops there.
+fn gate(request: &Request, steps: &mut step::Steps) {
+    steps.push(Phase::Ready, Act::Reach(rrun_sys::script::Checkpoint::Ready));
+    if request.gate {
+        steps.push(Phase::Ready, Act::Gate);
+    }
+}
+
+/// The hooks that run inside. The rootfs checkpoint comes before the createContainer ones.
+fn hooks(spec: &Spec, steps: &mut step::Steps, which: HookPhase) -> Result<()> {
+    let (list, phase) = match which {
+        HookPhase::CreateContainer => {
+            if !(spec.hooks.prestart.is_empty() && spec.hooks.create_runtime.is_empty()) {
+                let checkpoint = rrun_sys::script::Checkpoint::Rootfs;
+                steps.push(Phase::RootfsHooks, Act::Reach(checkpoint));
+            }
+            (&spec.hooks.create_container, Phase::RootfsHooks)
+        }
+        _ => (&spec.hooks.start_container, Phase::StartHooks),
+    };
+    for (index, hook) in list.iter().enumerate() {
+        let pointer = format!("/hooks/{}/{index}", which.name());
+        let at = |key: &str| format!("{pointer}/{key}");
+        let timeout = hook
+            .timeout
+            .map_or(-1, |timeout| i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX));
+        let hook = step::InnerHook {
+            phase: which.name(),
+            path: text(&at("path"), &hook.path.to_string_lossy())?,
+            argv: texts(&at("args"), &hook.args)?,
+            envp: texts(&at("env"), &hook.env)?,
+            timeout,
+        };
+        steps.push_at(phase, Act::Hook(hook), pointer);
+    }
+    Ok(())
+}
+
+/// A string for the kernel.
+fn text(pointer: &str, value: &str) -> Result<CString> {
+    CString::new(value).map_err(|_| {
+        Error::new(Kind::Spec, format!("{value:?} has a NUL byte")).at(pointer).hint("remove it")
+    })
+}
+
+fn texts(pointer: &str, values: &[String]) -> Result<Vec<CString>> {
+    values.iter().enumerate().map(|(i, value)| text(&format!("{pointer}/{i}"), value)).collect()
+}

@@ -5,25 +5,44 @@
 //! What a newcomer would get wrong: a field added to `wire` that is not consumed does not compile; each is used here or
 //! answered with `Kind::Unsupported` and its JSON pointer.
 
+mod at;
+mod capabilities;
+mod devices;
 mod hooks;
+mod limits;
+mod linux;
 mod mounts;
 mod namespaces;
+mod options;
 mod process;
 mod resources;
 mod seccomp;
+mod sysctl;
+mod wire;
+pub mod words;
 
+pub use capabilities::{CapSet, Capabilities};
+pub use devices::{DeviceAccess, DeviceKind, DeviceNode, DeviceNumber, DeviceRule};
 pub use hooks::{Hook, HookPhase, Hooks};
 pub use mounts::{FsType, IdMapped, Mount, MountAttrs, Propagation, PropagationMode};
 pub use namespaces::{IdMap, IdMaps, Namespace, NamespaceKind, Namespaces, TimeOffsets};
-pub use process::{CapSet, Capabilities, Privileges, Process, Rlimit, Terminal, User};
+pub use process::{Privileges, Process, Rlimit, Terminal, User};
 pub use resources::{
-    BlockIo, CgroupPath, Cpu, DeviceAccess, DeviceKind, DeviceNode, DeviceNumber, DeviceRate,
-    DeviceRule, DeviceWeight, HugePages, Limit, Memory, Network, Rdma, Resources,
+    BlockIo, CgroupPath, Cpu, DeviceRate, DeviceWeight, HugePages, Limit, Memory, Network, Rdma,
+    Resources,
 };
 pub use seccomp::{Action, Arch, Comparator, Condition, FilterFlag, Profile, Rule};
 
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::Result;
 use crate::id::{HostPath, InnerPath};
+use at::At;
+use linux::Linux;
+use mounts::Surroundings;
 use std::collections::BTreeMap;
+use std::path::Path;
+use wire::{Object, Text};
 
 /// A whole config.json, parsed and cross-checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,9 +65,10 @@ pub struct Spec {
     pub hooks: Hooks,
     /// `annotations`.
     pub annotations: BTreeMap<String, String>,
-    /// `linux.namespaces`, total over the eight kinds.
+    /// `linux.namespaces`, total over the eight kinds. Without `mount` there are no mounts, and nothing is masked or
+    /// read-only.
     pub namespaces: Namespaces,
-    /// `linux.uidMappings` and `linux.gidMappings`; empty without a new user namespace.
+    /// `linux.uidMappings` and `linux.gidMappings`; empty without a user namespace, and maybe with a joined one.
     pub id_maps: IdMaps,
     /// `linux.timeOffsets`; zero when absent.
     pub time_offsets: TimeOffsets,
@@ -64,7 +84,8 @@ pub struct Spec {
     pub masked_paths: Vec<InnerPath>,
     /// `linux.readonlyPaths`.
     pub readonly_paths: Vec<InnerPath>,
-    /// `linux.sysctl`: dotted or slashed name to value, each namespaced and its namespace not the host's.
+    /// `linux.sysctl`: path below `/proc/sys` (`net/ipv4/ip_forward`) to value, each namespaced and its namespace not
+    /// the host's.
     pub sysctl: BTreeMap<String, String>,
     /// `linux.seccomp`.
     pub seccomp: Option<Profile>,
@@ -72,4 +93,168 @@ pub struct Spec {
     pub personality: Option<u32>,
     /// What is odd but no error (an unknown capability, say): one lower-case line each, logged by `main`.
     pub warnings: Vec<String>,
+}
+
+/// The longest name that sethostname(2) takes.
+const NAME_MAX: usize = 64;
+
+impl Spec {
+    /// Parses a config.json whose bundle is the (absolute) directory `bundle`. Reads nothing but `json`.
+    ///
+    /// # Errors
+    /// [`Kind::Spec`] when the configuration is wrong, [`Kind::Unsupported`] when it asks for what this version does not
+    /// do; either with the JSON pointer of the field, unless the text is no JSON at all.
+    pub fn parse(json: &[u8], bundle: &Path) -> Result<Self> {
+        let spec = Self::read(At::DOCUMENT, wire::parse(json)?, bundle)?;
+        check_mounts(At::DOCUMENT, &spec)?;
+        Ok(spec)
+    }
+
+    fn read(at: At<'_>, config: wire::Config<'_>, bundle: &Path) -> Result<Self> {
+        let mut warnings = Vec::new();
+        let wire::Config {
+            oci_version,
+            root,
+            process,
+            hostname,
+            domainname,
+            mounts,
+            hooks,
+            annotations,
+            linux,
+            vm,
+            windows,
+            solaris,
+            freebsd,
+            zos,
+        } = config;
+        let version = read_version(at.key("ociVersion"), &at.required("ociVersion", oci_version)?)?;
+        let others = [
+            ("windows", windows.is_some()),
+            ("solaris", solaris.is_some()),
+            ("freebsd", freebsd.is_some()),
+            ("zos", zos.is_some()),
+        ];
+        read_platforms(at, vm.is_some(), &others, &mut warnings)?;
+        let Object(wire::Root { path, readonly }) = at.required("root", root)?;
+        let rootfs = read_rootfs(at.key("root"), path, bundle)?;
+        let process = process
+            .map(|Object(process)| Process::read(at.key("process"), process, &mut warnings))
+            .transpose()?;
+        let linux = linux
+            .map(|Object(linux)| Linux::read(at.key("linux"), linux, &mut warnings))
+            .transpose()?
+            .unwrap_or_default();
+        let around = Surroundings { bundle, user: &linux.namespaces.user };
+        Ok(Self {
+            version,
+            rootfs,
+            rootfs_readonly: readonly.unwrap_or_default(),
+            process,
+            hostname: read_name(at.key("hostname"), hostname, &linux.namespaces)?,
+            domainname: read_name(at.key("domainname"), domainname, &linux.namespaces)?,
+            mounts: Mount::read_all(at.key("mounts"), mounts, around, &mut warnings)?,
+            hooks: Hooks::read(at.key("hooks"), hooks)?,
+            annotations: read_annotations(at.key("annotations"), annotations)?,
+            namespaces: linux.namespaces,
+            id_maps: linux.id_maps,
+            time_offsets: linux.time_offsets,
+            devices: linux.devices,
+            cgroups_path: linux.cgroups_path,
+            resources: linux.resources,
+            rootfs_propagation: linux.rootfs_propagation,
+            masked_paths: linux.masked_paths,
+            readonly_paths: linux.readonly_paths,
+            sysctl: linux.sysctl,
+            seccomp: linux.seccomp,
+            personality: linux.personality,
+            warnings,
+        })
+    }
+}
+
+/// A semantic version of major 1, the only one there is; a later minor one only adds, says the runtime-spec.
+fn read_version(at: At<'_>, version: &str) -> Result<String> {
+    let core = version.split(['-', '+']).next().unwrap_or_default();
+    let numbers: Vec<&str> = core.split('.').collect();
+    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    if numbers.len() != 3 || !numbers.iter().all(is_number) {
+        return Err(at.wrong(format!("{version:?} is no version")).hint("write it as 1.3.0"));
+    }
+    if numbers.first() != Some(&"1") {
+        let message = format!("{version:?} is not a version of the runtime-spec that rrun knows");
+        return Err(at.wrong(message).hint("use 1.0.0 to 1.3.0"));
+    }
+    Ok(version.to_owned())
+}
+
+/// The objects of other platforms, and whether each is there. A container is no stand-in for the virtual machine that `vm`
+/// asks for, so that one is refused.
+fn read_platforms(
+    at: At<'_>,
+    vm: bool,
+    others: &[(&str, bool)],
+    warnings: &mut Vec<String>,
+) -> Result<()> {
+    if vm {
+        return Err(at
+            .key("vm")
+            .unsupported("rrun runs no virtual machines")
+            .hint("leave this out, or use a runtime that does"));
+    }
+    for (key, _) in others.iter().filter(|(_, present)| *present) {
+        warnings.push(at.key(key).warning("ignored: this is a Linux runtime"));
+    }
+    Ok(())
+}
+
+/// Without a mount namespace of its own, whatever a container mounts is mounted on the host.
+fn check_mounts(at: At<'_>, spec: &Spec) -> Result<()> {
+    let (root, linux) = (at.key("root"), at.key("linux"));
+    for (place, mounts) in [
+        (at.key("mounts"), !spec.mounts.is_empty()),
+        (root.key("readonly"), spec.rootfs_readonly),
+        (linux.key("maskedPaths"), !spec.masked_paths.is_empty()),
+        (linux.key("readonlyPaths"), !spec.readonly_paths.is_empty()),
+        (linux.key("rootfsPropagation"), spec.rootfs_propagation.is_some()),
+    ] {
+        if mounts {
+            spec.namespaces.require(NamespaceKind::Mount, &place)?;
+        }
+    }
+    Ok(())
+}
+
+fn read_rootfs(at: At<'_>, path: Option<Text<'_>>, bundle: &Path) -> Result<HostPath> {
+    let path = at.required("path", path)?;
+    if path.is_empty() {
+        return Err(at.key("path").wrong("the path is empty").hint("name a directory"));
+    }
+    Ok(HostPath::below(bundle, &path))
+}
+
+/// A host or domain name: of a namespace that the container does not share with the host.
+fn read_name(
+    at: At<'_>,
+    name: Option<Text<'_>>,
+    namespaces: &Namespaces,
+) -> Result<Option<String>> {
+    let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
+    if name.len() > NAME_MAX {
+        let message = format!("{:?} has {} bytes; {NAME_MAX} are the most", &*name, name.len());
+        return Err(at.wrong(message));
+    }
+    namespaces.require(NamespaceKind::Uts, &at)?;
+    Ok(Some(name.into_string()))
+}
+
+fn read_annotations(
+    at: At<'_>,
+    annotations: Option<wire::Entries<String>>,
+) -> Result<BTreeMap<String, String>> {
+    let annotations = annotations.unwrap_or_default().0;
+    if annotations.contains_key("") {
+        return Err(at.key("").wrong("the key of an annotation is empty"));
+    }
+    Ok(annotations)
 }

@@ -1,11 +1,18 @@
-//! `mounts`: options strings become typed flags.
+//! `mounts`: each becomes a bind, a file system of its own, the cgroup tree or a change of what is mounted already.
 //!
-//! It knows the runtime-spec's table of options and runc's extensions. It refuses to know the rootfs or the source.
-//! What a newcomer would get wrong: a clearing option (`rw`, `dev`, `exec`, `suid`, `atime`…) is not the absence of its
-//! opposite: on a bind mount it *clears* what the source's mount had.
+//! It knows which of these an entry asks for; the words of `options` are [`super::options`]'s. It refuses to know the
+//! rootfs or the source.
+//! What a newcomer would get wrong: the options decide, not the type. With `bind` or `rbind` among them, `type` is a
+//! dummy, whatever it says.
 
-use super::namespaces::IdMap;
+use super::at::At;
+use super::namespaces::{IdMap, Namespace, read_id_map};
+use super::options::Options;
+use super::wire;
+use super::wire::Object;
+use crate::error::Result;
 use crate::id::{HostPath, InnerPath};
+use std::path::Path;
 
 /// One of `mounts`.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +45,8 @@ pub enum FsType {
     },
     /// The cgroup file system, whichever version this host has (`type: cgroup` or `cgroup2`).
     Cgroup,
+    /// `remount`: nothing new; the attributes of what an earlier entry mounted at the destination change.
+    Remount,
     /// Any other type, through fsopen(2).
     New {
         /// Kernel name: `proc`, `tmpfs`, `sysfs`, `devpts`, `mqueue`, `overlay`…
@@ -46,8 +55,10 @@ pub enum FsType {
         source: Option<String>,
         /// Superblock options: `size=65536k`, `mode=755`, or a bare flag without `=`.
         data: Vec<String>,
-        /// Superblock flags by their fsconfig names: `ro` (only when the superblock itself shall be), `sync`, `dirsync`,
-        /// `lazytime`, `mand`; and `silent`. Clearing ones (`async`, …) are the default of a new superblock.
+        /// Superblock flags by their fsconfig names: `ro`, `sync`, `dirsync`, `lazytime`, `mand`. Clearing ones (`async`,
+        /// …) are the default of a new superblock. `ro` is here only for types that may sit on a read-only device, which
+        /// the kernel would not open for writing; a superblock such as sysfs's is shared with the host, and there the
+        /// attribute of the mount is enough.
         flags: Vec<&'static str>,
         /// `tmpcopyup`: a tmpfs that starts as a copy of what it covers.
         copy_up: bool,
@@ -94,4 +105,153 @@ pub struct IdMapped {
     pub gid: Vec<IdMap>,
     /// `ridmap` instead of `idmap`.
     pub recursive: bool,
+}
+
+/// Types that live in memory: none needs a superblock that is read-only.
+const IN_MEMORY: &[&str] = &[
+    "bpf",
+    "configfs",
+    "debugfs",
+    "devpts",
+    "devtmpfs",
+    "efivarfs",
+    "fusectl",
+    "hugetlbfs",
+    "mqueue",
+    "overlay",
+    "proc",
+    "pstore",
+    "ramfs",
+    "securityfs",
+    "sysfs",
+    "tmpfs",
+    "tracefs",
+];
+
+/// What else of the configuration the meaning of a mount depends on.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    /// Relative sources start here.
+    pub bundle: &'a Path,
+    /// Whose id maps a mount takes that names none.
+    pub user: &'a Namespace,
+}
+
+impl Mount {
+    pub(super) fn read_all(
+        at: At<'_>,
+        list: wire::Objects<wire::Mount<'_>>,
+        around: Surroundings<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<Self>> {
+        let list = list.into_iter().flatten().enumerate();
+        list.map(|(index, Object(mount))| {
+            Self::read(&at.index(index), mount, around, warnings).map(|this| Self { index, ..this })
+        })
+        .collect()
+    }
+
+    fn read(
+        at: &At<'_>,
+        mount: wire::Mount<'_>,
+        around: Surroundings<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self> {
+        let wire::Mount { destination, fs_type, source, options, uid_mappings, gid_mappings } =
+            mount;
+        let destination = at.required("destination", destination)?;
+        if destination.is_empty() {
+            return Err(at.key("destination").wrong("the destination is empty"));
+        }
+        if !destination.starts_with('/') {
+            let message = format!("{:?} taken as \"/{}\"", &*destination, &*destination);
+            warnings.push(at.key("destination").warning(message));
+        }
+        let options = Options::read(at.key("options"), options)?;
+        let source = source.as_deref().filter(|source| !source.is_empty());
+        let kind = match fs_type.as_deref().filter(|fs_type| !fs_type.is_empty()) {
+            _ if options.remount => FsType::Remount,
+            fs_type if options.is_bind() || matches!(fs_type, Some("bind" | "none")) => {
+                let source = at.required("source", source)?;
+                let source = HostPath::below(around.bundle, source);
+                FsType::Bind { source, recursive: options.binds_tree() }
+            }
+            Some("cgroup" | "cgroup2") => FsType::Cgroup,
+            Some(fs_type) => new_file_system(fs_type, source, &options),
+            None => {
+                return Err(at
+                    .key("type")
+                    .wrong("a mount that is no bind mount needs a type")
+                    .hint("name a file system, or add \"bind\" or \"rbind\" to the options"));
+            }
+        };
+        options.check(at.key("options"), &kind, warnings)?;
+        let own = OwnMaps {
+            uid: read_id_map(at.key("uidMappings"), uid_mappings)?,
+            gid: read_id_map(at.key("gidMappings"), gid_mappings)?,
+        };
+        Ok(Self {
+            index: 0,
+            destination: InnerPath::new(&destination),
+            idmap: own.resolve(at, &kind, options.idmap, around.user)?,
+            kind,
+            attrs: options.attrs,
+            recursive_attrs: options.recursive_attrs,
+            propagation: options.propagation,
+        })
+    }
+}
+
+fn new_file_system(fs_type: &str, source: Option<&str>, options: &Options) -> FsType {
+    let mut flags = options.superblock_flags();
+    if options.attrs.set & libc::MOUNT_ATTR_RDONLY != 0 && !IN_MEMORY.contains(&fs_type) {
+        flags.push("ro");
+    }
+    FsType::New {
+        fs_type: fs_type.to_owned(),
+        source: source.map(str::to_owned),
+        data: options.data(),
+        flags,
+        copy_up: options.copies_up(),
+    }
+}
+
+/// `uidMappings` and `gidMappings` of the mount itself.
+struct OwnMaps {
+    uid: Vec<IdMap>,
+    gid: Vec<IdMap>,
+}
+
+impl OwnMaps {
+    /// The id map of the mount, from its own maps, the option (`recursive`, if present) and the user namespace.
+    fn resolve(
+        self,
+        at: &At<'_>,
+        kind: &FsType,
+        option: Option<bool>,
+        user: &Namespace,
+    ) -> Result<Option<IdMapped>> {
+        let Self { uid, gid } = self;
+        if uid.is_empty() != gid.is_empty() {
+            let missing = if uid.is_empty() { "uidMappings" } else { "gidMappings" };
+            return Err(at.key(missing).wrong("uidMappings and gidMappings only work together"));
+        }
+        // Maps without the option are those of an older engine, and mean `idmap`.
+        let Some(recursive) = option.or_else(|| (!uid.is_empty()).then_some(false)) else {
+            return Ok(None);
+        };
+        if uid.is_empty() && !user.is_apart() {
+            return Err(at
+                .key("uidMappings")
+                .wrong("no ids to map: the mount has no maps, and the container no user namespace")
+                .hint("add uidMappings and gidMappings, or remove \"idmap\" from the options"));
+        }
+        if matches!(kind, FsType::Cgroup | FsType::Remount) {
+            return Err(at
+                .key("options")
+                .wrong("only a new mount of files can map ids")
+                .hint("remove \"idmap\" and the maps"));
+        }
+        Ok(Some(IdMapped { uid, gid, recursive }))
+    }
 }

@@ -1,8 +1,15 @@
 //! `linux.namespaces`, id maps and time offsets.
 //!
-//! It knows that every kind has exactly one answer, and refuses two entries of one kind.
+//! It knows that every kind has exactly one answer, and refuses two entries of one kind. It refuses to know what is
+//! behind a path.
+//! What a newcomer would get wrong: a missing kind is not a private one. The container then shares the runtime's own.
 
+use super::at::At;
+use super::wire;
+use super::wire::{Entries, Object};
+use crate::error::Result;
 use crate::id::HostPath;
+use std::path::PathBuf;
 
 /// The eight kinds, in the order in which rrun prints them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,7 +76,7 @@ pub struct IdMap {
     pub size: u32,
 }
 
-/// `linux.uidMappings` and `linux.gidMappings`.
+/// `linux.uidMappings` and `linux.gidMappings`: of the user namespace that is made, or of the one that is joined.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IdMaps {
     /// Users.
@@ -85,4 +92,230 @@ pub struct TimeOffsets {
     pub monotonic: Option<(i64, u32)>,
     /// `CLOCK_BOOTTIME`.
     pub boottime: Option<(i64, u32)>,
+}
+
+/// The words of `linux.namespaces[].type`.
+pub(super) const KINDS: &[(&str, NamespaceKind)] = &[
+    ("cgroup", NamespaceKind::Cgroup),
+    ("ipc", NamespaceKind::Ipc),
+    ("mount", NamespaceKind::Mount),
+    ("network", NamespaceKind::Network),
+    ("pid", NamespaceKind::Pid),
+    ("time", NamespaceKind::Time),
+    ("user", NamespaceKind::User),
+    ("uts", NamespaceKind::Uts),
+];
+
+/// The most lines that an id map may have, user_namespaces(7).
+const ID_MAP_LINES: usize = 340;
+
+impl NamespaceKind {
+    /// The word of the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+}
+
+impl Namespace {
+    /// Whether it is the container's own or a joined one, not simply the runtime's.
+    #[must_use]
+    pub fn is_apart(&self) -> bool {
+        *self != Self::Inherit
+    }
+}
+
+impl Namespaces {
+    /// The answer for one kind.
+    #[must_use]
+    pub fn get(&self, kind: NamespaceKind) -> &Namespace {
+        match kind {
+            NamespaceKind::User => &self.user,
+            NamespaceKind::Mount => &self.mount,
+            NamespaceKind::Pid => &self.pid,
+            NamespaceKind::Network => &self.network,
+            NamespaceKind::Ipc => &self.ipc,
+            NamespaceKind::Uts => &self.uts,
+            NamespaceKind::Cgroup => &self.cgroup,
+            NamespaceKind::Time => &self.time,
+        }
+    }
+
+    fn get_mut(&mut self, kind: NamespaceKind) -> &mut Namespace {
+        match kind {
+            NamespaceKind::User => &mut self.user,
+            NamespaceKind::Mount => &mut self.mount,
+            NamespaceKind::Pid => &mut self.pid,
+            NamespaceKind::Network => &mut self.network,
+            NamespaceKind::Ipc => &mut self.ipc,
+            NamespaceKind::Uts => &mut self.uts,
+            NamespaceKind::Cgroup => &mut self.cgroup,
+            NamespaceKind::Time => &mut self.time,
+        }
+    }
+
+    pub(super) fn read(at: At<'_>, list: wire::Objects<wire::Namespace<'_>>) -> Result<Self> {
+        let mut this = Self::default();
+        at.each(list, |at, Object(wire::Namespace { kind, path })| {
+            let name = at.required("type", kind)?;
+            let kind = at.key("type").one_of(&name, "namespace type", KINDS)?;
+            if this.get(kind).is_apart() {
+                return Err(at.key("type").wrong(format!("{:?} is given twice", &*name)));
+            }
+            *this.get_mut(kind) = match path.filter(|path| !path.is_empty()) {
+                None => Namespace::New,
+                Some(path) => {
+                    let path = at.key("path").absolute(&path)?.to_owned();
+                    Namespace::Join(PathBuf::from(path).into())
+                }
+            };
+            Ok(())
+        })?;
+        Ok(this)
+    }
+
+    /// An error unless the container is apart in `kind`, for a field that would otherwise change the host.
+    pub(super) fn require(&self, kind: NamespaceKind, at: &At<'_>) -> Result<()> {
+        if self.get(kind).is_apart() {
+            return Ok(());
+        }
+        let name = kind.name();
+        Err(at
+            .wrong(format!("this would change the host: the container has no {name} namespace"))
+            .hint(format!("add {{\"type\": \"{name}\"}} to linux.namespaces, or leave this out")))
+    }
+}
+
+impl IdMaps {
+    /// Both maps of `linux`, checked against the user namespace.
+    pub(super) fn read(
+        linux: &At<'_>,
+        uid: wire::Objects<wire::IdMapping>,
+        gid: wire::Objects<wire::IdMapping>,
+        user: &Namespace,
+    ) -> Result<Self> {
+        let (at_uid, at_gid) = (linux.key("uidMappings"), linux.key("gidMappings"));
+        let this = Self { uid: read_id_map(at_uid, uid)?, gid: read_id_map(at_gid, gid)? };
+        for (at, map) in [(at_uid, &this.uid), (at_gid, &this.gid)] {
+            match user {
+                Namespace::Inherit if !map.is_empty() => {
+                    return Err(at
+                        .wrong("ids are mapped, but the container has no user namespace")
+                        .hint("add {\"type\": \"user\"} to linux.namespaces, or leave this out"));
+                }
+                Namespace::New if map.is_empty() => {
+                    return Err(at.wrong("a new user namespace needs this map"));
+                }
+                Namespace::Inherit | Namespace::New | Namespace::Join(_) => {}
+            }
+        }
+        Ok(this)
+    }
+}
+
+/// One map, under the rules by which the kernel takes it (user_namespaces(7), "Defining user and group ID mappings").
+pub(super) fn read_id_map(at: At<'_>, lines: wire::Objects<wire::IdMapping>) -> Result<Vec<IdMap>> {
+    let mut map: Vec<IdMap> = Vec::new();
+    at.each(lines, |at, Object(wire::IdMapping { container_id, host_id, size })| {
+        let line = IdMap {
+            container_id: at.required("containerID", container_id)?,
+            host_id: at.required("hostID", host_id)?,
+            size: at.required("size", size)?,
+        };
+        if line.size == 0 {
+            return Err(at.key("size").wrong("0 maps nothing").hint("use 1 or more"));
+        }
+        for (key, first) in [("containerID", line.container_id), ("hostID", line.host_id)] {
+            if first.checked_add(line.size).is_none() {
+                let message = format!("{first} and {} more go beyond 4294967294", line.size - 1);
+                return Err(at.key(key).wrong(message));
+            }
+        }
+        if let Some(index) = map.iter().position(|other| overlap(&line, other)) {
+            return Err(at.wrong(format!("it overlaps with line {index} of the map")));
+        }
+        map.push(line);
+        Ok(())
+    })?;
+    if map.len() > ID_MAP_LINES {
+        return Err(at.wrong(format!("{} lines; {ID_MAP_LINES} are the most", map.len())));
+    }
+    Ok(map)
+}
+
+fn overlap(a: &IdMap, b: &IdMap) -> bool {
+    let meets = |a_first: u32, b_first: u32| {
+        a_first < b_first.saturating_add(b.size) && b_first < a_first.saturating_add(a.size)
+    };
+    meets(a.container_id, b.container_id) || meets(a.host_id, b.host_id)
+}
+
+impl TimeOffsets {
+    pub(super) fn read(
+        at: At<'_>,
+        clocks: Option<Entries<Object<wire::TimeOffset>>>,
+        time: &Namespace,
+    ) -> Result<Self> {
+        let mut this = Self::default();
+        for (clock, Object(wire::TimeOffset { secs, nanosecs })) in clocks.unwrap_or_default().0 {
+            let at = at.key(&clock);
+            let nanoseconds = nanosecs.unwrap_or_default();
+            if nanoseconds >= 1_000_000_000 {
+                return Err(at.key("nanosecs").wrong(format!("{nanoseconds} is a second or more")));
+            }
+            let offset = Some((secs.unwrap_or_default(), nanoseconds));
+            match clock.as_str() {
+                "monotonic" => this.monotonic = offset,
+                "boottime" => this.boottime = offset,
+                _ => {
+                    return Err(at
+                        .wrong(format!("{clock:?} is no clock with an offset"))
+                        .hint("use monotonic or boottime"));
+                }
+            }
+        }
+        // The offsets of a namespace that somebody is in already cannot be set: time_namespaces(7).
+        if this != Self::default() && *time != Namespace::New {
+            return Err(at
+                .wrong("clocks can only be shifted in a new time namespace")
+                .hint("add {\"type\": \"time\"} to linux.namespaces, or leave this out"));
+        }
+        Ok(this)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(lines: &[(u32, u32, u32)]) -> Result<Vec<IdMap>> {
+        let lines = lines.iter().map(|(container, host, size)| {
+            Object(wire::IdMapping {
+                container_id: Some(*container),
+                host_id: Some(*host),
+                size: Some(*size),
+            })
+        });
+        read_id_map(At::DOCUMENT, Some(lines.collect()))
+    }
+
+    #[test]
+    fn an_id_map_that_the_kernel_would_refuse_is_an_error() {
+        for (lines, message) in [
+            (&[(0, 0, 0)][..], "0 maps nothing (at /0/size); use 1 or more"),
+            (&[(0, u32::MAX, 1)], "4294967295 and 0 more go beyond 4294967294 (at /0/hostID)"),
+            (&[(0, 1000, 10), (9, 2000, 1)], "it overlaps with line 0 of the map (at /1)"),
+            (&[(0, 1000, 10), (10, 1009, 1)], "it overlaps with line 0 of the map (at /1)"),
+        ] {
+            assert_eq!(map(lines).map_err(|e| e.to_string()), Err(message.to_owned()), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_map_may_reach_the_last_id_and_touch_its_neighbour() {
+        assert_eq!(
+            map(&[(0, 1000, 10), (10, 1010, u32::MAX - 1010)]).map(|m| m.len()).ok(),
+            Some(2)
+        );
+    }
 }

@@ -1,10 +1,14 @@
-//! `linux.resources`, `linux.devices` and `linux.cgroupsPath`: what the container may use.
+//! `linux.resources` and `linux.cgroupsPath`: what the container may use.
 //!
-//! It knows the OCI fields' ranges; the values stay in the configuration's own (v1-shaped) units here, and
-//! `plan::cgroup` converts them for the hierarchy that this host has.
+//! It knows the OCI fields; the values stay in the configuration's own (v1-shaped) units here, and `plan::cgroup`
+//! converts them for the hierarchy that this host has. Their ranges are in [`super::limits`].
 //! What a newcomer would get wrong: an absent limit, a limit of 0 and `-1` are three different things.
 
-use crate::id::InnerPath;
+use super::at::At;
+use super::devices::DeviceRule;
+use super::wire;
+use super::wire::{Object, Text};
+use crate::error::Result;
 use std::collections::BTreeMap;
 
 /// `linux.cgroupsPath`.
@@ -44,18 +48,18 @@ pub struct Resources {
     pub rdma: BTreeMap<String, Rdma>,
     /// `network` (v1 only)
     pub network: Network,
-    /// `unified`: file name (no `/`) to value
+    /// `unified`: file name (one component) to value
     pub unified: BTreeMap<String, String>,
 }
 
 /// `memory`, bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Memory {
-    /// `limit`
+    /// `limit`; never 0
     pub limit: Option<Limit>,
     /// `reservation`
     pub reservation: Option<Limit>,
-    /// `swap`: memory and swap together, as v1 counts
+    /// `swap`: memory and swap together, as v1 counts; never 0, never below `limit`
     pub swap: Option<Limit>,
     /// `swappiness`, 0 to 100 (v1 only)
     pub swappiness: Option<u64>,
@@ -70,19 +74,19 @@ pub struct Memory {
 pub struct Cpu {
     /// `shares`, 2 to 262144; 0 is absent
     pub shares: Option<u64>,
-    /// `quota`, microseconds in a period
+    /// `quota`, microseconds in a period; at least 1000
     pub quota: Option<Limit>,
-    /// `burst`, microseconds
+    /// `burst`, microseconds; never above a `quota`
     pub burst: Option<u64>,
-    /// `period`, microseconds
+    /// `period`, microseconds; 1000 to 1000000
     pub period: Option<u64>,
     /// `realtimeRuntime`, microseconds (v1 only)
     pub realtime_runtime: Option<i64>,
     /// `realtimePeriod`, microseconds (v1 only)
     pub realtime_period: Option<u64>,
-    /// `cpus`, a list such as `0-3,7`
+    /// `cpus`, a list such as `0-3,7`, its syntax checked
     pub cpus: Option<String>,
-    /// `mems`
+    /// `mems`, the same
     pub mems: Option<String>,
     /// `idle`, 0 or 1
     pub idle: Option<bool>,
@@ -91,7 +95,7 @@ pub struct Cpu {
 /// `blockIO`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BlockIo {
-    /// `weight`, 10 to 1000
+    /// `weight`, 10 to 1000; 0 is absent
     pub weight: Option<u16>,
     /// `weightDevice`
     pub weight_device: Vec<DeviceWeight>,
@@ -154,61 +158,73 @@ pub struct Network {
     pub priorities: Vec<(String, u32)>,
 }
 
-/// The kind of a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeviceKind {
-    /// `c` and `u`
-    Char,
-    /// `b`
-    Block,
+impl CgroupPath {
+    pub(super) fn read(at: At<'_>, path: Option<Text<'_>>) -> Result<Option<Self>> {
+        let Some(path) = path.filter(|path| !path.is_empty()) else { return Ok(None) };
+        if path.split('/').any(|part| part == "..") {
+            return Err(at
+                .wrong(format!("{:?} climbs with \"..\"", &*path))
+                .hint("write where it leads to"));
+        }
+        let path = path.into_string();
+        Ok(Some(if path.starts_with('/') { Self::Absolute(path) } else { Self::Relative(path) }))
+    }
 }
 
-/// A number of a rule: one, or any (absent or `-1`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeviceNumber {
-    /// All.
-    Any,
-    /// This.
-    Is(u32),
-}
+impl Resources {
+    /// Parses a `linux.resources` object of its own, as `update --resources` takes it; the second value are warnings.
+    ///
+    /// # Errors
+    /// [`Kind::Spec`](crate::error::Kind::Spec), with the JSON pointer of the field.
+    pub fn parse(json: &[u8]) -> Result<(Self, Vec<String>)> {
+        let mut warnings = Vec::new();
+        let resources = Self::read(At::DOCUMENT, wire::parse(json)?, &mut warnings)?;
+        Ok((resources, warnings))
+    }
 
-/// `access`: any of read, write, mknod; never none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeviceAccess {
-    /// `r`
-    pub read: bool,
-    /// `w`
-    pub write: bool,
-    /// `m`
-    pub mknod: bool,
-}
-
-/// One of `resources.devices`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeviceRule {
-    /// `allow`
-    pub allow: bool,
-    /// `type`; `None` is `a`, all
-    pub kind: Option<DeviceKind>,
-    /// `major`
-    pub major: DeviceNumber,
-    /// `minor`
-    pub minor: DeviceNumber,
-    /// `access`
-    pub access: DeviceAccess,
-}
-
-/// One of `linux.devices`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeviceNode {
-    /// Where, inside.
-    pub path: InnerPath,
-    /// `None` is a FIFO (`p`).
-    pub device: Option<(DeviceKind, u32, u32)>,
-    /// Permission bits; 0o666 when absent.
-    pub mode: u32,
-    /// Owner in the container.
-    pub uid: u32,
-    /// Group in the container.
-    pub gid: u32,
+    pub(super) fn read(
+        at: At<'_>,
+        resources: wire::Resources<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self> {
+        let wire::Resources {
+            devices,
+            memory,
+            cpu,
+            pids,
+            block_io,
+            hugepage_limits,
+            network,
+            rdma,
+            unified,
+        } = resources;
+        Ok(Self {
+            devices: at.key("devices").each(devices, DeviceRule::read)?,
+            memory: match memory {
+                Some(Object(memory)) => Memory::read(at.key("memory"), memory, warnings)?,
+                None => Memory::default(),
+            },
+            cpu: match cpu {
+                Some(Object(cpu)) => Cpu::read(at.key("cpu"), cpu, warnings)?,
+                None => Cpu::default(),
+            },
+            pids: match pids {
+                Some(Object(wire::Pids { limit })) => {
+                    Limit::read(at.key("pids").key("limit"), limit)?
+                }
+                None => None,
+            },
+            block_io: match block_io {
+                Some(Object(block_io)) => BlockIo::read(at.key("blockIO"), block_io, warnings)?,
+                None => BlockIo::default(),
+            },
+            huge_pages: HugePages::read(at.key("hugepageLimits"), hugepage_limits)?,
+            rdma: Rdma::read(at.key("rdma"), rdma)?,
+            network: match network {
+                Some(Object(network)) => Network::read(at.key("network"), network)?,
+                None => Network::default(),
+            },
+            unified: super::limits::read_unified(at.key("unified"), unified)?,
+        })
+    }
 }

@@ -4,15 +4,36 @@
 //! the crate has no `alloc`, so neither a careless `format!` nor a helpful library can take a lock in the child of a
 //! process with many threads. It knows kernel calls; it refuses to know policy, configuration and words.
 #![no_std]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the kernel's ABI passes descriptors, flags and numbers in registers of another width"
+)]
 
 #[cfg(feature = "std")]
 extern crate std;
 
 pub mod bpf;
+pub mod clone;
+mod console;
+mod copy;
+pub mod cred;
+mod disposition;
 mod errno;
 pub mod facts;
 pub mod fd;
+mod interpret;
+pub mod limits;
+pub mod mount;
+pub mod ns;
+pub mod path;
+pub mod pidfd;
+mod program;
+mod rootfs;
+pub mod script;
 pub mod seccomp;
+pub mod trace;
+pub mod wire;
 
 pub use errno::{Errno, Result};
 pub use fd::{Fd, NewFd};

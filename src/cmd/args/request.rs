@@ -1,0 +1,393 @@
+//! What was asked for, one type per verb.
+//!
+//! It knows which values each verb has. It refuses to resolve them: a path is as it was typed, a default that depends on
+//! the machine is absent. What a newcomer would get wrong: these are a command line's values and nothing more; a plan is
+//! made from `Spec`, `Host` and these, never from clap.
+
+use super::flags::Verb;
+use super::signal::Signal;
+use super::taken::{Taken, wrong};
+use super::user::ExecUser;
+use crate::error::{Error, Kind, Result};
+use crate::id::ContainerId;
+use crate::log::{Detail, Format, Settings};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What stands before the verb.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Globals {
+    /// `--root`; see [`crate::cmd::store`].
+    pub root: Option<PathBuf>,
+    /// `--log`, `--log-format`, `--debug`.
+    pub log: Settings,
+    /// `--systemd-cgroup`.
+    pub systemd_cgroup: bool,
+    /// `--rootless`.
+    pub rootless: Rootless,
+}
+
+/// `--rootless`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rootless {
+    /// Cgroups that cannot be had are done without.
+    Yes,
+    /// They are an error.
+    No,
+    /// By the user that runs it.
+    #[default]
+    Auto,
+}
+
+/// A verb and its own.
+#[derive(Debug)]
+pub enum Request {
+    /// `run`
+    Run(RunArgs),
+    /// `create`
+    Create(CreateArgs),
+    /// `start`
+    Start(StartArgs),
+    /// `state`
+    State(StateArgs),
+    /// `kill`
+    Kill(KillArgs),
+    /// `delete`
+    Delete(DeleteArgs),
+    /// `list`
+    List(ListArgs),
+    /// `exec`
+    Exec(Box<ExecArgs>),
+    /// `spec`
+    Spec(SpecArgs),
+    /// `features`
+    Features,
+    /// `explain`
+    Explain(ExplainArgs),
+    /// `unpack`
+    Unpack(UnpackArgs),
+    /// `--version`
+    Version,
+    /// `--help`: the text.
+    Help(String),
+}
+
+/// `create`, and most of `run`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateArgs {
+    /// The new container's id.
+    pub id: ContainerId,
+    /// `--bundle`; the working directory when absent.
+    pub bundle: Option<PathBuf>,
+    /// `--console-socket`.
+    pub console_socket: Option<PathBuf>,
+    /// `--pidfd-socket`.
+    pub pidfd_socket: Option<PathBuf>,
+    /// `--pid-file`.
+    pub pid_file: Option<PathBuf>,
+    /// `--preserve-fds`: how many descriptors from 3 on the program gets.
+    pub preserve_fds: u32,
+    /// `--no-pivot`.
+    pub no_pivot: bool,
+    /// `--no-new-keyring`.
+    pub no_new_keyring: bool,
+    /// `--trace`.
+    pub trace: Option<PathBuf>,
+}
+
+/// `run`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunArgs {
+    /// What it shares with `create`.
+    pub create: CreateArgs,
+    /// `--detach`.
+    pub detach: bool,
+    /// `--keep`.
+    pub keep: bool,
+    /// `--no-subreaper`.
+    pub no_subreaper: bool,
+}
+
+/// `start`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartArgs {
+    /// Which container.
+    pub id: ContainerId,
+}
+
+/// `state`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateArgs {
+    /// Which container.
+    pub id: ContainerId,
+}
+
+/// `kill`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KillArgs {
+    /// Which container.
+    pub id: ContainerId,
+    /// SIGTERM when absent.
+    pub signal: Signal,
+    /// `--all`.
+    pub all: bool,
+}
+
+/// `delete`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeleteArgs {
+    /// Which container.
+    pub id: ContainerId,
+    /// `--force`.
+    pub force: bool,
+}
+
+/// `list`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListArgs {
+    /// `--format`.
+    pub format: ListFormat,
+    /// `--quiet`.
+    pub quiet: bool,
+}
+
+/// How `list` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ListFormat {
+    /// A table with a heading.
+    #[default]
+    Table,
+    /// An array of states.
+    Json,
+}
+
+/// `exec`. Exactly one of `program` and `process` is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecArgs {
+    /// Which container.
+    pub id: ContainerId,
+    /// The program and its arguments; empty with `process`.
+    pub program: Vec<String>,
+    /// `--process`: an OCI process.json.
+    pub process: Option<PathBuf>,
+    /// `--cwd`, in the container.
+    pub cwd: Option<String>,
+    /// `--env`, each `NAME=value`.
+    pub env: Vec<String>,
+    /// `--tty`.
+    pub tty: bool,
+    /// `--user`.
+    pub user: Option<ExecUser>,
+    /// `--additional-gids`.
+    pub additional_gids: Vec<u32>,
+    /// `--detach`.
+    pub detach: bool,
+    /// `--pid-file`.
+    pub pid_file: Option<PathBuf>,
+    /// `--process-label`: SELinux.
+    pub process_label: Option<String>,
+    /// `--apparmor`.
+    pub apparmor: Option<String>,
+    /// `--no-new-privs`.
+    pub no_new_privs: bool,
+    /// `--cap`, each a name.
+    pub caps: Vec<String>,
+    /// `--preserve-fds`.
+    pub preserve_fds: u32,
+    /// `--cgroup`, each `[controller,…:]path` below the container's.
+    pub cgroup: Vec<String>,
+    /// `--ignore-paused`.
+    pub ignore_paused: bool,
+    /// `--console-socket`.
+    pub console_socket: Option<PathBuf>,
+    /// `--pidfd-socket`.
+    pub pidfd_socket: Option<PathBuf>,
+    /// `--trace`.
+    pub trace: Option<PathBuf>,
+}
+
+/// `spec`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecArgs {
+    /// `--bundle`; the working directory when absent.
+    pub bundle: Option<PathBuf>,
+    /// `--rootless`.
+    pub rootless: bool,
+}
+
+/// `explain`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplainArgs {
+    /// The id the container would have.
+    pub id: Option<ContainerId>,
+    /// `--bundle`; the working directory when absent.
+    pub bundle: Option<PathBuf>,
+    /// `--json`.
+    pub json: bool,
+}
+
+/// `unpack`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnpackArgs {
+    /// An OCI layout or docker archive, a directory or a tar.
+    pub archive: PathBuf,
+    /// The directory to make.
+    pub bundle: PathBuf,
+    /// `--image`: a name, tag or digest in it.
+    pub image: Option<String>,
+}
+
+impl Globals {
+    pub(super) fn take(taken: &mut Taken) -> Result<Self> {
+        let format = taken.parsed("log-format", |text| match text {
+            "text" => Ok(Format::Text),
+            "json" => Ok(Format::Json),
+            _ => Err("write text or json"),
+        })?;
+        let rootless = taken.parsed("rootless", |text| match text {
+            "true" | "1" => Ok(Rootless::Yes),
+            "false" | "0" => Ok(Rootless::No),
+            "auto" => Ok(Rootless::Auto),
+            _ => Err("write true, false or auto"),
+        })?;
+        let detail = if taken.on("debug")? { Detail::Debug } else { Detail::Normal };
+        // An empty --log is none, as callers with an unset variable mean it; an empty --root is refused.
+        let file = taken.text("log")?.filter(|path| !path.is_empty()).map(PathBuf::from);
+        Ok(Self {
+            root: taken.path("root")?,
+            log: Settings { file, format: format.unwrap_or_default(), detail },
+            systemd_cgroup: taken.on("systemd-cgroup")?,
+            rootless: rootless.unwrap_or_default(),
+        })
+    }
+}
+
+impl Request {
+    pub(super) fn take(verb: Verb, taken: &mut Taken, program: &[OsString]) -> Result<Self> {
+        Ok(match verb {
+            Verb::Run => Self::Run(RunArgs {
+                create: CreateArgs::take(taken)?,
+                detach: taken.on("detach")?,
+                keep: taken.on("keep")?,
+                no_subreaper: taken.on("no-subreaper")?,
+            }),
+            Verb::Create => Self::Create(CreateArgs::take(taken)?),
+            Verb::Start => Self::Start(StartArgs { id: taken.id()? }),
+            Verb::State => Self::State(StateArgs { id: taken.id()? }),
+            Verb::Kill => Self::Kill(KillArgs {
+                id: taken.id()?,
+                signal: taken.parsed("SIGNAL", Signal::parse)?.unwrap_or(Signal::TERM),
+                all: taken.on("all")?,
+            }),
+            Verb::Delete => Self::Delete(DeleteArgs { id: taken.id()?, force: taken.on("force")? }),
+            Verb::List => Self::List(ListArgs {
+                format: taken
+                    .parsed("format", |text| match text {
+                        "table" => Ok(ListFormat::Table),
+                        "json" => Ok(ListFormat::Json),
+                        _ => Err("write table or json"),
+                    })?
+                    .unwrap_or_default(),
+                quiet: taken.on("quiet")?,
+            }),
+            Verb::Exec => Self::Exec(Box::new(ExecArgs::take(taken, program)?)),
+            Verb::Spec => Self::Spec(SpecArgs {
+                bundle: taken.path("bundle")?,
+                rootless: taken.on("rootless")?,
+            }),
+            Verb::Features => Self::Features,
+            Verb::Explain => Self::Explain(ExplainArgs {
+                id: taken.optional_id()?,
+                bundle: taken.path("bundle")?,
+                json: taken.on("json")?,
+            }),
+            Verb::Unpack => Self::Unpack(UnpackArgs {
+                archive: required(taken, "ARCHIVE")?,
+                bundle: required(taken, "BUNDLE")?,
+                image: taken.text("image")?,
+            }),
+        })
+    }
+}
+
+fn required(taken: &mut Taken, name: &str) -> Result<PathBuf> {
+    match taken.path(name)? {
+        Some(path) => Ok(path),
+        None => Err(Error::new(Kind::Internal, format!("clap let a missing {name} pass"))),
+    }
+}
+
+impl CreateArgs {
+    fn take(taken: &mut Taken) -> Result<Self> {
+        Ok(Self {
+            id: taken.id()?,
+            bundle: taken.path("bundle")?,
+            console_socket: taken.path("console-socket")?,
+            pidfd_socket: taken.path("pidfd-socket")?,
+            pid_file: taken.path("pid-file")?,
+            preserve_fds: taken.number("preserve-fds")?.unwrap_or(0),
+            no_pivot: taken.on("no-pivot")?,
+            no_new_keyring: taken.on("no-new-keyring")?,
+            trace: taken.path("trace")?,
+        })
+    }
+}
+
+impl ExecArgs {
+    fn take(taken: &mut Taken, program: &[OsString]) -> Result<Self> {
+        let utf8 = |word: &OsString| {
+            let text = word.to_str().map(str::to_owned);
+            text.ok_or_else(|| {
+                Error::new(Kind::Usage, format!("program: {word:?} is not UTF-8"))
+                    .hint("JSON, and so rrun, knows no other text")
+            })
+        };
+        let this = Self {
+            id: taken.id()?,
+            program: program.iter().map(utf8).collect::<Result<_>>()?,
+            process: taken.path("process")?,
+            cwd: taken.text("cwd")?,
+            env: taken.texts("env")?,
+            tty: taken.on("tty")?,
+            user: taken.parsed("user", ExecUser::parse)?,
+            additional_gids: gids(&taken.texts("additional-gids")?)?,
+            detach: taken.on("detach")?,
+            pid_file: taken.path("pid-file")?,
+            process_label: taken.text("process-label")?,
+            apparmor: taken.text("apparmor")?,
+            no_new_privs: taken.on("no-new-privs")?,
+            caps: taken.texts("cap")?,
+            preserve_fds: taken.number("preserve-fds")?.unwrap_or(0),
+            cgroup: taken.texts("cgroup")?,
+            ignore_paused: taken.on("ignore-paused")?,
+            console_socket: taken.path("console-socket")?,
+            pidfd_socket: taken.path("pidfd-socket")?,
+            trace: taken.path("trace")?,
+        };
+        this.check()
+    }
+
+    fn check(self) -> Result<Self> {
+        if let Some(pair) = self.env.iter().find(|pair| matches!(pair.find('='), None | Some(0))) {
+            return Err(wrong("env", pair, "has no name or no '='").hint("write --env NAME=VALUE"));
+        }
+        match (&self.process, self.program.first()) {
+            (None, Some(_)) | (Some(_), None) => Ok(self),
+            (None, None) => Err(Error::new(Kind::Usage, "no program to run")
+                .hint("write it after the id, or give a process.json with --process FILE")),
+            (Some(_), Some(extra)) => {
+                let problem = format!("program {extra:?} is given, and --process too");
+                Err(Error::new(Kind::Usage, problem).hint("leave one of them away"))
+            }
+        }
+    }
+}
+
+fn gids(texts: &[String]) -> Result<Vec<u32>> {
+    let gid = |text: &String| match super::taken::decimal::<u32>(text) {
+        None | Some(u32::MAX) => Err(wrong("additional-gids", text, "is not a group")
+            .hint("give a decimal number below 4294967295, and repeat the flag for more")),
+        Some(gid) => Ok(gid),
+    };
+    texts.iter().map(gid).collect()
+}

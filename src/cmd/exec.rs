@@ -1,0 +1,12 @@
+//! `rrun exec`: replaced at merge.
+
+use crate::cmd::args::{ExecArgs, Globals};
+use crate::error::{Error, Kind, Result};
+
+/// Not merged yet.
+///
+/// # Errors
+/// Always.
+pub fn run(_globals: &Globals, _args: &ExecArgs) -> Result<u8> {
+    Err(Error::new(Kind::Internal, "not merged yet"))
+}

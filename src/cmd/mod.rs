@@ -1,0 +1,92 @@
+//! Layer 6: one file per verb; a request becomes calls of the library, and an answer on standard output.
+//!
+//! It knows verbs. It refuses to know how anything is done. What a newcomer would get wrong: on success nothing is
+//! printed but the answer that was asked for, because callers read standard output and standard error together.
+
+pub mod args;
+pub mod create;
+pub mod delete;
+pub mod exec;
+pub mod explain;
+pub mod features;
+pub mod kill;
+pub mod list;
+pub mod run;
+pub mod spec;
+pub mod start;
+pub mod state;
+pub mod unpack;
+mod version;
+
+use crate::container::Store;
+use crate::error::{Result, ResultExt};
+use args::{Globals, Request, Rootless};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Does what was asked; the answer is the exit code.
+///
+/// # Errors
+/// Whatever the verb's own function says.
+pub fn dispatch(globals: &Globals, request: Request) -> Result<u8> {
+    match request {
+        Request::Run(args) => run::run(globals, &args),
+        Request::Create(args) => create::run(globals, &args),
+        Request::Start(args) => start::run(globals, &args),
+        Request::State(args) => state::run(globals, &args),
+        Request::Kill(args) => kill::run(globals, &args),
+        Request::Delete(args) => delete::run(globals, &args),
+        Request::List(args) => list::run(globals, &args),
+        Request::Exec(args) => exec::run(globals, &args),
+        Request::Spec(args) => spec::run(globals, &args),
+        Request::Features => features::run(globals),
+        Request::Explain(args) => explain::run(globals, &args),
+        Request::Unpack(args) => unpack::run(globals, &args),
+        Request::Version => print(&version::text()),
+        Request::Help(text) => print(&text),
+    }
+}
+
+/// The store of `--root`, or the default one.
+///
+/// # Errors
+/// As [`Store::new`] and [`Store::default`].
+pub fn store(globals: &Globals) -> Result<Store> {
+    match &globals.root {
+        Some(root) => Store::new(root.clone()),
+        None => {
+            let xdg = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+            Store::default(may_write_run(globals.rootless, xdg.is_some()), xdg)
+        }
+    }
+}
+
+/// Whether the default root is /run/rrun. Root of a user namespace is not the owner of /run; that is only asked where
+/// there is an alternative, so that a daemon's containers start without the question.
+fn may_write_run(rootless: Rootless, has_alternative: bool) -> bool {
+    match rootless {
+        Rootless::Yes => false,
+        Rootless::No => true,
+        Rootless::Auto if !nix::unistd::geteuid().is_root() => false,
+        Rootless::Auto => !has_alternative || !in_user_namespace(),
+    }
+}
+
+/// The initial user namespace maps all ids onto themselves, see user_namespaces(7).
+fn in_user_namespace() -> bool {
+    std::fs::read_to_string("/proc/self/uid_map")
+        .is_ok_and(|map| !map.split_ascii_whitespace().eq(["0", "0", "4294967295"]))
+}
+
+/// Writes an answer to standard output; exit code 0.
+///
+/// # Errors
+/// [`crate::error::Kind::Kernel`] when nobody reads it, or the disk behind it is full.
+pub fn print(text: &str) -> Result<u8> {
+    let mut stdout = std::io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .context(|| "write to standard output")?;
+    Ok(0)
+}

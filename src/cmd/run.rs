@@ -1,0 +1,12 @@
+//! `rrun run`: replaced at merge.
+
+use crate::cmd::args::{Globals, RunArgs};
+use crate::error::{Error, Kind, Result};
+
+/// Not merged yet.
+///
+/// # Errors
+/// Always.
+pub fn run(_globals: &Globals, _args: &RunArgs) -> Result<u8> {
+    Err(Error::new(Kind::Internal, "not merged yet"))
+}

@@ -1,0 +1,113 @@
+//! `rrun spec`: a config.json to start from.
+//!
+//! It knows one configuration, in the file beside it, and how a user without privileges must change it. It refuses to
+//! know where it is written.
+//! What a newcomer would get wrong: the text is kept as text, not built from types, so that its order and its tabs are
+//! the same on every run and a diff between two bundles shows what somebody changed.
+
+use crate::cmd::args::{Globals, SpecArgs};
+use crate::error::{Error, Kind, Result, ResultExt};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// The configuration for root.
+const DEFAULT: &str = include_str!("default.json");
+
+/// What is different for a user without privileges: each text of [`DEFAULT`], and what takes its place.
+///
+/// A user cannot make a network namespace that reaches anything, mount sysfs without one, give ptys to group 5, which is
+/// not mapped, or set limits in a cgroup that was not delegated to them.
+const ROOTLESS: &[(&str, &str)] = &[
+    ("\t\t\t\t\"mode=0620\",\n\t\t\t\t\"gid=5\"\n", "\t\t\t\t\"mode=0620\"\n"),
+    (
+        "\"type\": \"sysfs\",\n\t\t\t\"source\": \"sysfs\",\n\t\t\t\"options\": [\n",
+        "\"type\": \"none\",\n\t\t\t\"source\": \"/sys\",\n\t\t\t\"options\": [\n\t\t\t\t\"rbind\",\n",
+    ),
+    (
+        "\t\t\"resources\": {\n\t\t\t\"devices\": [\n\t\t\t\t{\n\t\t\t\t\t\"allow\": false,\n\
+         \t\t\t\t\t\"access\": \"rwm\"\n\t\t\t\t}\n\t\t\t]\n\t\t},\n",
+        "\t\t\"uidMappings\": [\n\t\t\t{\n\t\t\t\t\"containerID\": 0,\n\t\t\t\t\"hostID\": HOST_UID,\n\
+         \t\t\t\t\"size\": 1\n\t\t\t}\n\t\t],\n\
+         \t\t\"gidMappings\": [\n\t\t\t{\n\t\t\t\t\"containerID\": 0,\n\t\t\t\t\"hostID\": HOST_GID,\n\
+         \t\t\t\t\"size\": 1\n\t\t\t}\n\t\t],\n",
+    ),
+    ("\"type\": \"network\"", "\"type\": \"user\""),
+];
+
+/// Writes `config.json` into the bundle; one that is there already is not touched.
+///
+/// # Errors
+/// [`Kind::Exists`] for a config.json that is there, [`Kind::Kernel`] when it can't be written.
+pub fn run(_globals: &Globals, args: &SpecArgs) -> Result<u8> {
+    let file = args.bundle.clone().unwrap_or_else(|| PathBuf::from(".")).join("config.json");
+    let text = default_config(args.rootless)?;
+    let open = OpenOptions::new().write(true).create_new(true).open(&file);
+    let mut open = match open {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(Error::new(Kind::Exists, format!("file {} exists", file.display()))
+                .hint("remove it first"));
+        }
+        other => other.context(|| format!("create {}", file.display()))?,
+    };
+    open.write_all(text.as_bytes()).context(|| format!("write {}", file.display()))?;
+    Ok(0)
+}
+
+/// The text of a new config.json. `rootless` fits it to the calling user, whose ids become root inside.
+///
+/// # Errors
+/// [`Kind::Internal`] when the text and its changes do not fit together.
+pub fn default_config(rootless: bool) -> Result<String> {
+    if !rootless {
+        return Ok(DEFAULT.to_owned());
+    }
+    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    let mut text = DEFAULT.to_owned();
+    for (root, user) in ROOTLESS {
+        if text.matches(root).count() != 1 {
+            return Err(Error::new(Kind::Internal, format!("the default has not one {root:?}")));
+        }
+        text = text.replacen(root, user, 1);
+    }
+    Ok(text.replace("HOST_UID", &uid.to_string()).replace("HOST_GID", &gid.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{FsType, Namespace, Spec};
+    use std::path::Path;
+
+    fn parsed(rootless: bool) -> Spec {
+        let text = default_config(rootless).expect("text");
+        Spec::parse(text.as_bytes(), Path::new("/b")).expect("a valid configuration")
+    }
+
+    #[test]
+    fn the_default_parses_without_a_warning() {
+        for rootless in [false, true] {
+            assert_eq!(parsed(rootless).warnings, Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn oci_spec_reads_the_default_too() {
+        for rootless in [false, true] {
+            let text = default_config(rootless).expect("text");
+            let read: oci_spec::runtime::Spec = serde_json::from_str(&text).expect("a Spec");
+            assert_eq!(read.mounts().as_ref().map(Vec::len), Some(7));
+        }
+    }
+
+    #[test]
+    fn a_user_gets_a_user_namespace_and_no_network_or_limits() {
+        let spec = parsed(true);
+        assert_eq!(spec.namespaces.user, Namespace::New);
+        assert_eq!(spec.namespaces.network, Namespace::Inherit);
+        assert_eq!(spec.id_maps.uid.len(), 1);
+        assert_eq!(spec.resources, crate::spec::Resources::default());
+        let sys = spec.mounts.iter().find(|mount| mount.destination.as_str() == "/sys");
+        assert!(matches!(sys.map(|m| &m.kind), Some(FsType::Bind { recursive: true, .. })));
+    }
+}

@@ -1,0 +1,197 @@
+//! From root to the user: limits, groups, ids, capabilities, filter, program.
+//!
+//! What a newcomer would get wrong: a filter without no_new_privs needs CAP_SYS_ADMIN, so it is installed between the
+//! change of user and the last drop of capabilities; with no_new_privs it comes last of all, where it can forbid most.
+
+use crate::error::Result;
+use crate::host::Host;
+use crate::plan::step::{Act, Phase, Steps};
+use crate::plan::{seccomp, text};
+use crate::spec::{CapSet, Namespace, Privileges as Gain, Process, Profile, Spec};
+
+const CAP_SETPCAP: u64 = 1 << 8;
+const CAP_SYS_ADMIN: u64 = 1 << 21;
+
+/// What can be granted at all.
+pub struct Privileges {
+    /// Bit *n* is capability *n*.
+    pub available: u64,
+    /// The kernel's last capability.
+    pub last: u8,
+    /// Whether setgroups(2) is allowed.
+    pub set_groups: bool,
+    /// Whether the container has a user namespace that is not ours.
+    pub user_namespace: bool,
+}
+
+impl Privileges {
+    /// In a user namespace of its own a container's root has every capability; else only what we have.
+    pub fn of(spec: &Spec, host: &Host) -> Self {
+        let user_namespace = spec.namespaces.user != Namespace::Inherit;
+        Self::with(host, user_namespace, spec.id_maps.gid.len())
+    }
+
+    /// The same, for an exec.
+    pub fn with(host: &Host, user_namespace: bool, gid_maps: usize) -> Self {
+        let all = u64::MAX >> (63 - u32::from(host.last_cap.min(63)));
+        let available = if user_namespace { all } else { host.permitted_caps & host.bounding_caps };
+        let set_groups = host.is_machine_root() || gid_maps > 1;
+        Self { available, last: host.last_cap, set_groups, user_namespace }
+    }
+}
+
+/// Everything between `start` and execve that depends on who runs. Answers with the notify listener, if any.
+pub fn become_user(
+    process: &Process,
+    profile: Option<&Profile>,
+    personality: Option<u32>,
+    privileges: &Privileges,
+    steps: &mut Steps,
+    warnings: &mut Vec<String>,
+) -> Result<Option<(String, Option<String>)>> {
+    let push = |steps: &mut Steps, act, pointer: &'static str| {
+        steps.push_at(Phase::Identity, act, pointer);
+    };
+    if let Some(persona) = personality {
+        push(steps, Act::Personality(persona), "/linux/personality");
+    }
+    if let Some(profile) = process.apparmor_profile.as_deref().filter(|name| !name.is_empty()) {
+        let value = text("/process/apparmorProfile", &format!("exec {profile}"))?;
+        push(steps, Act::ApparmorProfile(value), "/process/apparmorProfile");
+    }
+    let sets = grant(process, privileges, warnings);
+    let last = privileges.last;
+    let keep = process.capabilities.bounding.0;
+    push(steps, Act::LimitBounding { keep, last }, "/process/capabilities/bounding");
+    ids(process, privileges, steps, warnings);
+    push(steps, Act::Umask(process.user.umask.unwrap_or(0o022)), "/process/user/umask");
+    let no_new = process.privileges == Gain::NoNew;
+    let filter = profile.map(|profile| seccomp::compile(profile, no_new)).transpose()?;
+    let cwd =
+        Act::WorkingDirectory { path: text("/process/cwd", process.cwd.as_str())?, lenient: false };
+    let filter = filter.map(|program| Act::Seccomp {
+        instructions: program.instructions,
+        flags: program.flags,
+        notifies: program.notifies,
+        description: program.description,
+    });
+    let final_sets = Act::Capabilities {
+        effective: sets.effective.0,
+        permitted: sets.permitted.0,
+        inheritable: sets.inheritable.0,
+    };
+    let ambient = Act::Ambient { set: sets.ambient.0, last };
+    match filter {
+        Some(filter) if !no_new => {
+            push(steps, cwd, "/process/cwd");
+            if process.user.uid != 0 {
+                // The change of user left the capabilities permitted but not in force.
+                let keep = (sets.permitted.0 | CAP_SYS_ADMIN | CAP_SETPCAP) & privileges.available;
+                let raise = Act::Capabilities { effective: keep, permitted: keep, inheritable: 0 };
+                push(steps, raise, "");
+            }
+            steps.push(Phase::Program, Act::Announce);
+            steps.push_at(Phase::Program, filter, "/linux/seccomp");
+            steps.push_at(Phase::Program, final_sets, "/process/capabilities");
+            steps.push_at(Phase::Program, ambient, "/process/capabilities/ambient");
+        }
+        filter => {
+            push(steps, final_sets, "/process/capabilities");
+            push(steps, ambient, "/process/capabilities/ambient");
+            push(steps, cwd, "/process/cwd");
+            if no_new {
+                push(steps, Act::NoNewPrivileges, "/process/noNewPrivileges");
+            }
+            steps.push(Phase::Program, Act::Announce);
+            if let Some(filter) = filter {
+                steps.push_at(Phase::Program, filter, "/linux/seccomp");
+            }
+        }
+    }
+    Ok(profile.and_then(|profile| {
+        Some((profile.listener_path.clone()?, profile.listener_metadata.clone()))
+    }))
+}
+
+/// The last step. Descriptors were marked close-on-exec at the start; what hooks or steps opened since is marked too.
+pub fn finish(preserve_fds: u32, steps: &mut Steps) {
+    let at = steps.list.iter().position(|step| step.act == Act::Announce);
+    let close = super::Step {
+        phase: Phase::Identity,
+        act: Act::CloseFrom(3 + preserve_fds),
+        pointer: "".into(),
+    };
+    steps.list.insert(at.unwrap_or(steps.list.len()), close);
+    steps.push_at(Phase::Program, Act::Exec, "/process/args");
+}
+
+/// What was asked for and can be granted; the rest is warned about (the runtime-spec: SHOULD warn, MUST NOT fail).
+fn grant(
+    process: &Process,
+    privileges: &Privileges,
+    warnings: &mut Vec<String>,
+) -> crate::spec::Capabilities {
+    let mut sets = process.capabilities;
+    let mut missing = 0;
+    let all = [&mut sets.effective, &mut sets.permitted, &mut sets.inheritable, &mut sets.ambient];
+    for CapSet(set) in all {
+        missing |= *set & !privileges.available;
+        *set &= privileges.available;
+    }
+    missing |= sets.bounding.0 & !privileges.available;
+    if missing != 0 {
+        warnings.push(format!(
+            "these capabilities can't be granted, because rrun does not hold them: {}",
+            names(missing).join(" ")
+        ));
+    }
+    let raisable = sets.permitted.0 & sets.inheritable.0;
+    if sets.ambient.0 & !raisable != 0 {
+        warnings.push(format!(
+            "ambient capabilities must be permitted and inheritable too; left out: {}",
+            names(sets.ambient.0 & !raisable).join(" ")
+        ));
+        sets.ambient.0 &= raisable;
+    }
+    sets
+}
+
+/// `CAP_*` names of a set.
+pub fn names(set: u64) -> Vec<String> {
+    let known = caps::all();
+    (0..64_u8)
+        .filter(|number| set >> number & 1 == 1)
+        .map(|number| {
+            known
+                .iter()
+                .find(|capability| capability.index() == number)
+                .map_or_else(|| format!("{number}"), ToString::to_string)
+        })
+        .collect()
+}
+
+fn ids(process: &Process, privileges: &Privileges, steps: &mut Steps, warnings: &mut Vec<String>) {
+    let user = &process.user;
+    let uid = user.uid;
+    let push = |steps: &mut Steps, act, pointer: &'static str| {
+        steps.push_at(Phase::Identity, act, pointer);
+    };
+    if uid != 0 || privileges.user_namespace {
+        push(steps, Act::OwnStreams { uid }, "/process/user/uid");
+    }
+    if uid != 0 {
+        push(steps, Act::KeepCapabilities(true), "");
+    }
+    if privileges.set_groups {
+        push(steps, Act::Groups(user.additional_gids.clone()), "/process/user/additionalGids");
+    } else if !user.additional_gids.is_empty() {
+        warnings.push(
+            "additionalGids are left out: a user namespace with one mapped group allows none"
+                .to_owned(),
+        );
+    }
+    push(steps, Act::Ids { uid, gid: user.gid }, "/process/user");
+    if uid != 0 {
+        push(steps, Act::KeepCapabilities(false), "");
+    }
+}

@@ -1,0 +1,277 @@
+//! How the child comes into its namespaces: by the clone, by joining, or by a second clone.
+//!
+//! What a newcomer would get wrong: a namespace belongs to the user namespace in force when it is made. New ones beside a
+//! *joined* user namespace must therefore be made after joining it, and a new pid namespace takes a child: that is the
+//! one case with two clones (`Hop`).
+
+use crate::error::{Error, Kind, Result};
+use crate::host::Host;
+use crate::id::{ContainerId, HostPath};
+use crate::plan::step::{Act, ParentFd, Phase, Step, Steps};
+use crate::plan::{Request, text};
+use crate::spec::{
+    IdMaps, Namespace, NamespaceKind, Propagation, PropagationMode, Spec, TimeOffsets,
+};
+use rrun_sys::script::Checkpoint;
+
+/// A namespace that the parent opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Join {
+    /// Its file.
+    pub path: HostPath,
+    /// `CLONE_NEW*`: one kind for a namespace file, any for a pidfd.
+    pub kinds: u32,
+    /// The field that names it.
+    pub pointer: String,
+}
+
+/// What `enter` decided.
+pub struct Entry {
+    pub steps: Vec<Step>,
+    pub clone: u64,
+    pub joins: Vec<Join>,
+    pub parent_joins_pid: Option<usize>,
+    pub id_maps: Option<IdMaps>,
+}
+
+/// The order in which namespaces are joined: the user namespace gives the right to the others, the mount namespace comes
+/// last because paths change with it.
+const JOIN_ORDER: [NamespaceKind; 8] = [
+    NamespaceKind::User,
+    NamespaceKind::Pid,
+    NamespaceKind::Network,
+    NamespaceKind::Ipc,
+    NamespaceKind::Uts,
+    NamespaceKind::Time,
+    NamespaceKind::Cgroup,
+    NamespaceKind::Mount,
+];
+
+/// `CLONE_NEW*` of a kind.
+pub fn flag(kind: NamespaceKind) -> u32 {
+    let flag = match kind {
+        NamespaceKind::User => libc::CLONE_NEWUSER,
+        NamespaceKind::Mount => libc::CLONE_NEWNS,
+        NamespaceKind::Pid => libc::CLONE_NEWPID,
+        NamespaceKind::Network => libc::CLONE_NEWNET,
+        NamespaceKind::Ipc => libc::CLONE_NEWIPC,
+        NamespaceKind::Uts => libc::CLONE_NEWUTS,
+        NamespaceKind::Cgroup => libc::CLONE_NEWCGROUP,
+        NamespaceKind::Time => libc::CLONE_NEWTIME,
+    };
+    flag.unsigned_abs()
+}
+
+/// From the clone to a process in all its namespaces, root of its user namespace, with its rootfs opened.
+pub fn enter(
+    spec: &Spec,
+    host: &Host,
+    request: &Request,
+    cgroup_join: bool,
+    id: &ContainerId,
+) -> Result<Entry> {
+    let namespaces = &spec.namespaces;
+    refuse_unprivileged(spec, host)?;
+    let mut steps = Steps::default();
+    let joins = joins(spec);
+    let new_user = namespaces.user == Namespace::New;
+    let joined_user = matches!(namespaces.user, Namespace::Join(_));
+    let offsets = timens_offsets(spec.time_offsets);
+
+    let mut kinds = 0;
+    for kind in JOIN_ORDER {
+        // The cgroup namespace's root is the cgroup of whoever makes it: the child, once it is in its own. Time offsets
+        // can only be written before anybody enters.
+        let by_child =
+            kind == NamespaceKind::Cgroup || (kind == NamespaceKind::Time && offsets.is_some());
+        if *namespaces.get(kind) == Namespace::New && !by_child {
+            kinds |= flag(kind);
+        }
+    }
+    let hop = joined_user && kinds != 0;
+    let parent_joins_pid = (!hop)
+        .then(|| joins.iter().position(|join| join.kinds == flag(NamespaceKind::Pid)))
+        .flatten();
+
+    steps.push(Phase::Enter, Act::CloseFrom(3 + request.preserve_fds));
+    if new_user || cgroup_join {
+        steps.push(Phase::Enter, Act::Reach(Checkpoint::Cloned));
+    }
+    for (index, join) in joins.iter().enumerate() {
+        if parent_joins_pid != Some(index) {
+            let act = Act::Join { fd: ParentFd::Join(index), kinds: join.kinds };
+            steps.push_at(Phase::Enter, act, join.pointer.clone());
+        }
+    }
+    if hop {
+        steps.push(Phase::Enter, Act::Hop { kinds });
+    }
+    if namespaces.cgroup == Namespace::New {
+        steps.push(Phase::Enter, Act::Unshare { kinds: flag(NamespaceKind::Cgroup) });
+    }
+    if let Some(offsets) = offsets {
+        steps.push_at(Phase::Enter, Act::TimeNamespace { offsets }, "/linux/timeOffsets");
+    }
+    open_rootfs(spec, &mut steps)?;
+    if new_user || joined_user {
+        // A user who maps itself alone was made to give up setgroups(2) for it (user_namespaces(7)).
+        let set_groups = host.is_machine_root() || spec.id_maps.gid.len() > 1 || joined_user;
+        steps.push(Phase::Enter, Act::BecomeRoot { set_groups });
+    }
+    steps.push(Phase::Enter, Act::NewSession);
+    if !request.no_new_keyring {
+        let name = text("/", &format!("_ses.{id}"))?;
+        steps.push(Phase::Enter, Act::Keyring(name));
+    }
+    if namespaces.network == Namespace::New {
+        steps.push(Phase::Enter, Act::LoopbackUp);
+    }
+    // Modes of what is made from here on are exact.
+    steps.push(Phase::Enter, Act::Umask(0));
+    Ok(Entry {
+        steps: steps.list,
+        clone: if hop { 0 } else { kinds.into() },
+        joins,
+        parent_joins_pid,
+        id_maps: new_user.then(|| spec.id_maps.clone()),
+    })
+}
+
+/// Without root, everything needs a user namespace: say so before the kernel says EPERM.
+fn refuse_unprivileged(spec: &Spec, host: &Host) -> Result<()> {
+    let makes_any = JOIN_ORDER.iter().any(|kind| *spec.namespaces.get(*kind) == Namespace::New);
+    if spec.namespaces.user == Namespace::Inherit
+        && makes_any
+        && host.permitted_caps & (1 << 21) == 0
+    {
+        return Err(Error::new(
+            Kind::Denied,
+            "namespaces need CAP_SYS_ADMIN, or a user namespace of their own",
+        )
+        .at("/linux/namespaces")
+        .hint("run as root, or add a namespace of type user with uidMappings and gidMappings (rrun spec --rootless)"));
+    }
+    Ok(())
+}
+
+fn joins(spec: &Spec) -> Vec<Join> {
+    JOIN_ORDER
+        .into_iter()
+        .filter_map(|kind| match spec.namespaces.get(kind) {
+            Namespace::Join(path) => Some(Join {
+                path: path.clone(),
+                kinds: flag(kind),
+                pointer: format!("/linux/namespaces ({})", kind.name()),
+            }),
+            _ => None,
+        })
+        .collect()
+}
+
+/// As `/proc/PID/timens_offsets` takes them: clock, seconds, nanoseconds, a line each (time_namespaces(7)).
+fn timens_offsets(offsets: TimeOffsets) -> Option<Vec<u8>> {
+    let line = |clock: &str, value: Option<(i64, u32)>| {
+        value.map(|(seconds, nanoseconds)| format!("{clock} {seconds} {nanoseconds}\n"))
+    };
+    let lines: String = [line("monotonic", offsets.monotonic), line("boottime", offsets.boottime)]
+        .into_iter()
+        .flatten()
+        .collect();
+    (!lines.is_empty()).then(|| lines.into_bytes())
+}
+
+/// The rootfs is opened before the child becomes root of a user namespace: the path to it may be open to the caller only.
+fn open_rootfs(spec: &Spec, steps: &mut Steps) -> Result<()> {
+    let path = text("/root/path", &spec.rootfs.to_string())?;
+    if spec.namespaces.mount == Namespace::Inherit {
+        steps.push_at(Phase::Enter, Act::OpenDirectory { path }, "/root/path");
+        return Ok(());
+    }
+    let propagation = spec.rootfs_propagation;
+    let shared = propagation.is_some_and(|p| p.mode == PropagationMode::Shared);
+    if spec.namespaces.mount == Namespace::New && !shared {
+        // Nothing that is mounted from here on may reach the host.
+        let mode = match propagation.map(|p| p.mode) {
+            Some(PropagationMode::Private | PropagationMode::Unbindable) => libc::MS_PRIVATE,
+            _ => libc::MS_SLAVE,
+        };
+        let act = Act::RootPropagation { mode, recursive: true };
+        steps.push_at(Phase::Enter, act, pointer_of(propagation));
+    }
+    let act = Act::OpenRootfs { path, isolate_parent: shared };
+    steps.push_at(Phase::Enter, act, "/root/path");
+    Ok(())
+}
+
+fn pointer_of(propagation: Option<Propagation>) -> &'static str {
+    if propagation.is_some() { "/linux/rootfsPropagation" } else { "" }
+}
+
+/// What is set inside the namespaces.
+pub fn settings(spec: &Spec, steps: &mut Steps) -> Result<()> {
+    if let Some(name) = &spec.hostname {
+        let act = Act::Hostname(text("/hostname", name)?);
+        steps.push_at(Phase::Prepare, act, "/hostname");
+    }
+    if let Some(name) = &spec.domainname {
+        let act = Act::Domainname(text("/domainname", name)?);
+        steps.push_at(Phase::Prepare, act, "/domainname");
+    }
+    for (name, value) in &spec.sysctl {
+        let pointer = format!("/linux/sysctl/{}", name.replace('~', "~0").replace('/', "~1"));
+        let path = text(&pointer, &format!("sys/{}", sysctl_path(name)))?;
+        let value = text(&pointer, value)?;
+        steps.push_at(Phase::Prepare, Act::Sysctl { path, value }, pointer);
+    }
+    Ok(())
+}
+
+/// `net.ipv4.conf.eth0/1.forwarding` and `net/ipv4/conf/eth0.1/forwarding` name one file: the first separator decides
+/// which character separates (sysctl.d(5)).
+fn sysctl_path(name: &str) -> String {
+    match name.find(['.', '/']) {
+        Some(at) if name.as_bytes()[at] == b'.' => name
+            .chars()
+            .map(|c| match c {
+                '.' => '/',
+                '/' => '.',
+                other => other,
+            })
+            .collect(),
+        _ => name.to_owned(),
+    }
+}
+
+/// A mount attribute change that only sets propagation, for the new root.
+pub fn root_propagation_after_pivot(spec: &Spec) -> Option<u64> {
+    match spec.rootfs_propagation?.mode {
+        PropagationMode::Shared => Some(libc::MS_SHARED),
+        PropagationMode::Unbindable => Some(libc::MS_UNBINDABLE),
+        PropagationMode::Slave | PropagationMode::Private => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sysctl_names_with_dots_or_slashes_name_the_same_file() {
+        assert_eq!(sysctl_path("net.ipv4.ip_forward"), "net/ipv4/ip_forward");
+        assert_eq!(
+            sysctl_path("net/ipv4/conf/eth0.1/forwarding"),
+            "net/ipv4/conf/eth0.1/forwarding"
+        );
+        assert_eq!(
+            sysctl_path("net.ipv4.conf.eth0/1.forwarding"),
+            "net/ipv4/conf/eth0.1/forwarding"
+        );
+    }
+
+    #[test]
+    fn offsets_are_written_one_clock_a_line_and_not_at_all_when_none_is_given() {
+        assert_eq!(timens_offsets(TimeOffsets::default()), None);
+        let both = TimeOffsets { monotonic: Some((-10, 5)), boottime: Some((1, 0)) };
+        assert_eq!(timens_offsets(both), Some(b"monotonic -10 5\nboottime 1 0\n".to_vec()));
+    }
+}

@@ -1,0 +1,193 @@
+//! The program: argv, environment, where to look for it; and an exec's whole plan.
+
+use crate::error::Result;
+use crate::host::Host;
+use crate::id::{ContainerId, HostPath};
+use crate::plan::identity::{self, Privileges};
+use crate::plan::step::{Act, Phase, Steps};
+use crate::plan::{Join, ParentFd, Plan, Request, text, texts};
+use crate::spec::{Process, Profile, Terminal};
+use rrun_sys::script::Checkpoint;
+use std::ffi::CString;
+
+/// Where a program without a slash is looked for when the environment has no PATH.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What execve(2) will take.
+pub struct Program {
+    pub candidates: Vec<CString>,
+    pub argv: Vec<CString>,
+    pub envp: Vec<CString>,
+}
+
+/// What is known of the container that an exec enters.
+#[derive(Debug, Clone, Default)]
+pub struct ExecRequest {
+    /// `CLONE_NEW*` of the namespaces in which its init differs from us.
+    pub kinds: u32,
+    /// Whether the cgroup has v1 hierarchies to be joined.
+    pub cgroup_join: bool,
+    /// `linux.seccomp` of its configuration.
+    pub profile: Option<Profile>,
+    /// `linux.personality`.
+    pub personality: Option<u32>,
+    /// How many group maps its user namespace has.
+    pub gid_maps: usize,
+}
+
+/// argv, environment and candidates.
+pub fn program(process: &Process, request: &Request) -> Result<Program> {
+    let mut env = process.env.clone();
+    let has = |env: &[String], name: &str| {
+        env.iter().any(|pair| pair.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')))
+    };
+    if !has(&env, "HOME") {
+        env.push(format!("HOME={}", request.home.as_deref().unwrap_or("/")));
+    }
+    if let Some(count) = request.listen_fds {
+        env.push(format!("LISTEN_FDS={count}"));
+        env.push("LISTEN_PID=1".to_owned());
+    }
+    if request.notify_socket.is_some() {
+        env.push("NOTIFY_SOCKET=/run/notify/notify.sock".to_owned());
+    }
+    let name = process.args.first().map_or("", String::as_str);
+    Ok(Program {
+        candidates: candidates(name, &env)?,
+        argv: texts("/process/args", &process.args)?,
+        envp: texts("/process/env", &env)?,
+    })
+}
+
+/// A name with a slash is a path; another is looked for along PATH, whose empty entries (the working directory) are
+/// passed over.
+fn candidates(name: &str, env: &[String]) -> Result<Vec<CString>> {
+    let pointer = "/process/args/0";
+    if name.contains('/') {
+        return Ok(vec![text(pointer, name)?]);
+    }
+    let path = env.iter().find_map(|pair| pair.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
+    path.split(':')
+        .filter(|directory| !directory.is_empty())
+        .map(|directory| text(pointer, &format!("{directory}/{name}")))
+        .collect()
+}
+
+/// Limits, and the program looked for, so that its absence is an error of `create`.
+pub fn prepare(process: &Process, steps: &mut Steps) -> Result<()> {
+    for (index, limit) in process.rlimits.iter().enumerate() {
+        let act = Act::Rlimit {
+            resource: limit.resource,
+            name: limit.name,
+            soft: limit.soft,
+            hard: limit.hard,
+        };
+        steps.push_at(Phase::Prepare, act, format!("/process/rlimits/{index}"));
+    }
+    let path = text("/process/cwd", process.cwd.as_str())?;
+    let act = Act::WorkingDirectory { path, lenient: true };
+    steps.push_at(Phase::Prepare, act, "/process/cwd");
+    steps.push_at(Phase::Prepare, Act::FindProgram, "/process/args/0");
+    Ok(())
+}
+
+/// Another process in a container: its namespaces are entered through its init's pidfd.
+pub fn exec(
+    id: &ContainerId,
+    process: &Process,
+    host: &Host,
+    request: &Request,
+    exec: &ExecRequest,
+) -> Result<Plan> {
+    let pid = libc::CLONE_NEWPID.unsigned_abs();
+    let user = libc::CLONE_NEWUSER.unsigned_abs();
+    let mut warnings = Vec::new();
+    let mut steps = Steps::default();
+    // Joining a pid namespace acts on children. A privileged parent joins it before the clone; an unprivileged one has
+    // the right only inside the user namespace, so there the child joins all and clones again.
+    let hop = exec.kinds & pid != 0 && !host.is_machine_root();
+    let join = |kinds| Join {
+        path: HostPath::from(std::path::PathBuf::new()),
+        kinds,
+        pointer: String::new(),
+    };
+    let mut joins = Vec::new();
+    let mut parent_joins_pid = None;
+    steps.push(Phase::Enter, Act::CloseFrom(3 + request.preserve_fds));
+    if exec.cgroup_join {
+        steps.push(Phase::Enter, Act::Reach(Checkpoint::Cloned));
+    }
+    let own = if hop { exec.kinds } else { exec.kinds & !pid };
+    if own != 0 {
+        steps.push(Phase::Enter, Act::Join { fd: ParentFd::Join(0), kinds: own });
+        joins.push(join(own));
+    }
+    if hop {
+        steps.push(Phase::Enter, Act::Hop { kinds: 0 });
+    } else if exec.kinds & pid != 0 {
+        parent_joins_pid = Some(joins.len());
+        joins.push(join(pid));
+    }
+    let user_namespace = exec.kinds & user != 0;
+    let privileges = Privileges::with(host, user_namespace, exec.gid_maps);
+    if user_namespace {
+        steps.push(Phase::Enter, Act::BecomeRoot { set_groups: privileges.set_groups });
+    }
+    steps.push(Phase::Enter, Act::NewSession);
+    if !request.no_new_keyring {
+        steps.push(Phase::Enter, Act::Keyring(text("", &format!("_ses.{id}"))?));
+    }
+    steps.push(Phase::Enter, Act::OpenDirectory { path: c"/".into() });
+    if let Terminal::Pty { size } = process.terminal {
+        let size = size.unwrap_or_default();
+        let act = Act::Console { dev: None, size, uid: process.user.uid };
+        steps.push_at(Phase::Hide, act, "/terminal");
+    }
+    let program = program(process, request)?;
+    prepare(process, &mut steps)?;
+    steps.push(Phase::Ready, Act::Reach(Checkpoint::Ready));
+    let notify = identity::become_user(
+        process,
+        exec.profile.as_ref(),
+        exec.personality,
+        &privileges,
+        &mut steps,
+        &mut warnings,
+    )?;
+    identity::finish(request.preserve_fds, &mut steps);
+    Ok(Plan {
+        id: id.clone(),
+        cgroup: None,
+        clone: 0,
+        joins,
+        parent_joins_pid,
+        detached: Vec::new(),
+        id_maps: None,
+        oom_score_adj: process.oom_score_adj,
+        steps: steps.list,
+        candidates: program.candidates,
+        argv: program.argv,
+        envp: program.envp,
+        terminal: process.terminal != Terminal::None,
+        notify,
+        warnings,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(name: &str, env: &[&str]) -> Vec<String> {
+        let env: Vec<String> = env.iter().map(ToString::to_string).collect();
+        let all = candidates(name, &env).expect("no NUL");
+        all.iter().map(|path| path.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_program_is_looked_for_along_its_own_path() {
+        assert_eq!(found("sh", &["PATH=/a::/b"]), ["/a/sh", "/b/sh"]);
+        assert_eq!(found("./sh", &["PATH=/a"]), ["./sh"]);
+        assert_eq!(found("sh", &["XPATH=/a"]).len(), 6);
+    }
+}

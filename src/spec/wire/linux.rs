@@ -1,0 +1,79 @@
+//! `linux` as JSON, but for its two big children, `resources` and `seccomp`.
+//!
+//! It knows names and JSON types only.
+//! What a newcomer would get wrong: `netDevices: {}` asks for nothing, so its keys are read even though each is refused.
+
+use super::{Entries, Object, Objects, Resources, Seccomp, Text, Texts};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// `linux`
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+pub struct Linux<'a> {
+    pub namespaces: Objects<Namespace<'a>>,
+    pub uid_mappings: Objects<IdMapping>,
+    pub gid_mappings: Objects<IdMapping>,
+    pub time_offsets: Option<Entries<Object<TimeOffset>>>,
+    pub devices: Objects<Device<'a>>,
+    pub net_devices: Option<Entries<IgnoredAny>>,
+    pub cgroups_path: Option<Text<'a>>,
+    pub resources: Option<Object<Resources<'a>>>,
+    pub rootfs_propagation: Option<Text<'a>>,
+    pub masked_paths: Texts<'a>,
+    pub readonly_paths: Texts<'a>,
+    pub mount_label: Option<Text<'a>>,
+    pub sysctl: Option<Entries<Text<'a>>>,
+    pub seccomp: Option<Object<Seccomp<'a>>>,
+    pub personality: Option<Object<Personality<'a>>>,
+    pub intel_rdt: Option<IgnoredAny>,
+    pub memory_policy: Option<IgnoredAny>,
+}
+
+/// One of `linux.namespaces`
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+pub struct Namespace<'a> {
+    #[serde(rename = "type")]
+    pub kind: Option<Text<'a>>,
+    pub path: Option<Text<'a>>,
+}
+
+/// One line of an id map
+#[derive(Deserialize)]
+pub struct IdMapping {
+    #[serde(rename = "containerID")]
+    pub container_id: Option<u32>,
+    #[serde(rename = "hostID")]
+    pub host_id: Option<u32>,
+    pub size: Option<u32>,
+}
+
+/// One clock of `linux.timeOffsets`
+#[derive(Deserialize)]
+pub struct TimeOffset {
+    pub secs: Option<i64>,
+    pub nanosecs: Option<u32>,
+}
+
+/// One of `linux.devices`
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+pub struct Device<'a> {
+    pub path: Option<Text<'a>>,
+    #[serde(rename = "type")]
+    pub kind: Option<Text<'a>>,
+    pub major: Option<i64>,
+    pub minor: Option<i64>,
+    pub file_mode: Option<u32>,
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+}
+
+/// `linux.personality`
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+pub struct Personality<'a> {
+    pub domain: Option<Text<'a>>,
+    pub flags: Texts<'a>,
+}

@@ -1,0 +1,341 @@
+//! Paths below a root descriptor: resolved once, inside, to a descriptor.
+//!
+//! It knows openat2(2) and how to make what is missing, one component at a time on pinned parents. It refuses paths
+//! that leave the root: `..` and absolute symbolic links are taken as the container would take them, magic links are
+//! errors (CVE-2019-18837, CVE-2021-30465, CVE-2024-45310).
+//! What a newcomer would get wrong: a resolved descriptor is the only safe name of a file in a rootfs that its owner
+//! may be changing; nothing here ever returns a path.
+
+use crate::{Errno, Fd, NewFd, Result};
+use core::ffi::CStr;
+
+/// As `struct open_how`, openat2(2).
+#[repr(C)]
+struct OpenHow {
+    flags: u64,
+    mode: u64,
+    resolve: u64,
+}
+
+const RESOLVE_NO_XDEV: u64 = 0x01;
+const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
+const RESOLVE_NO_SYMLINKS: u64 = 0x04;
+const RESOLVE_BENEATH: u64 = 0x08;
+const RESOLVE_IN_ROOT: u64 = 0x10;
+
+/// The longest path the kernel takes, with its NUL.
+const PATH_MAX: usize = libc::PATH_MAX as usize;
+
+/// What to make where a path's last component is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Create {
+    /// Nothing: it must exist.
+    No,
+    /// A directory, with these permission bits; missing parents get 0o755.
+    Directory(u32),
+    /// An empty file, 0o644; missing parents get 0o755.
+    File,
+}
+
+/// What a descriptor refers to, as fstat(2) tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// Type and permission bits, `st_mode`.
+    pub mode: u32,
+    /// Device number of a device node.
+    pub rdev: u64,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+impl Stat {
+    /// Whether it is a directory.
+    #[must_use]
+    pub fn is_directory(&self) -> bool {
+        self.mode & libc::S_IFMT == libc::S_IFDIR
+    }
+}
+
+fn openat2(dir: Fd, path: &CStr, flags: i32, mode: u32, resolve: u64) -> Result<NewFd> {
+    let how = OpenHow { flags: (flags | libc::O_CLOEXEC) as u64, mode: u64::from(mode), resolve };
+    loop {
+        // SAFETY: `path` is NUL-terminated and `how` is a live struct open_how of the size given; both are only read.
+        let answer = unsafe {
+            libc::syscall(
+                libc::SYS_openat2,
+                dir,
+                path.as_ptr(),
+                &raw const how,
+                core::mem::size_of::<OpenHow>(),
+            )
+        };
+        match Errno::check(answer) {
+            // The kernel could not prove that a rename did not race with `..`: it asks to be called again.
+            Err(Errno(libc::EAGAIN | libc::EINTR)) => {}
+            Err(errno) => return Err(errno),
+            Ok(fd) => return Ok(NewFd(fd as Fd)),
+        }
+    }
+}
+
+/// Opens `path` below `root` as the container would see it, without following magic links. `flags` as open(2).
+///
+/// # Errors
+/// Those of openat2(2); ELOOP for a magic link.
+pub fn open_in_root(root: Fd, path: &CStr, flags: i32) -> Result<NewFd> {
+    openat2(root, path, flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+}
+
+/// Opens a file of a procfs descriptor: no symbolic link, no other mount on the way (CVE-2019-16884, CVE-2025-52881).
+///
+/// # Errors
+/// Those of openat2(2); EXDEV where something is mounted over the path.
+pub fn open_in_proc(proc: Fd, path: &CStr, flags: i32) -> Result<NewFd> {
+    openat2(
+        proc,
+        path,
+        flags,
+        0,
+        RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS,
+    )
+}
+
+/// Opens a path as the caller sees it, `O_PATH`, following symbolic links: for what the caller itself is confined to.
+///
+/// # Errors
+/// Those of openat2(2).
+pub fn open_path(path: &CStr) -> Result<NewFd> {
+    openat2(libc::AT_FDCWD, path, libc::O_PATH, 0, 0)
+}
+
+/// Opens a link of procfs itself (`self`, `ns/net`): the descriptor must be one of a trusted procfs.
+///
+/// # Errors
+/// Those of openat2(2).
+pub fn open_magic(proc: Fd, path: &CStr) -> Result<NewFd> {
+    openat2(proc, path, libc::O_RDONLY, 0, 0)
+}
+
+/// Opens the directory above, `O_PATH`.
+///
+/// # Errors
+/// Those of openat2(2).
+pub fn open_parent(dir: Fd) -> Result<NewFd> {
+    openat2(dir, c"..", libc::O_PATH | libc::O_DIRECTORY, 0, 0)
+}
+
+/// Whether a descriptor is the root of a mount, statx(2).
+///
+/// # Errors
+/// As statx(2).
+pub fn is_mount_root(fd: Fd) -> Result<bool> {
+    const STATX_ATTR_MOUNT_ROOT: u64 = 0x2000;
+    let mut stat = core::mem::MaybeUninit::<libc::statx>::uninit();
+    // SAFETY: the path is a static empty string and `stat` a live struct statx that the call fills.
+    let answer = unsafe {
+        let (path, flags) = (c"".as_ptr(), libc::AT_EMPTY_PATH);
+        libc::syscall(libc::SYS_statx, fd, path, flags, 0, stat.as_mut_ptr())
+    };
+    Errno::check(answer)?;
+    // SAFETY: the call succeeded, so it filled the struct.
+    Ok(unsafe { stat.assume_init() }.stx_attributes & STATX_ATTR_MOUNT_ROOT != 0)
+}
+
+/// Opens one name in a directory, never following a symbolic link.
+///
+/// # Errors
+/// Those of openat2(2).
+pub fn open_child(dir: Fd, name: &CStr, flags: i32) -> Result<NewFd> {
+    openat2(dir, name, flags | libc::O_NOFOLLOW, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
+}
+
+/// Makes a file in a directory, for writing; it must not be there.
+///
+/// # Errors
+/// Those of openat2(2).
+pub fn create_child(dir: Fd, name: &CStr, mode: u32) -> Result<NewFd> {
+    let flags = libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY | libc::O_NOFOLLOW;
+    openat2(dir, name, flags, mode, RESOLVE_BENEATH)
+}
+
+/// Resolves `path` below `root` to an `O_PATH` descriptor, making what is missing as `create` says.
+///
+/// # Errors
+/// Those of openat2(2) and mkdirat(2); ENOENT for a missing path with [`Create::No`], or for a dangling symbolic link.
+pub fn resolve(root: Fd, path: &CStr, create: Create) -> Result<NewFd> {
+    match open_in_root(root, path, libc::O_PATH) {
+        Err(Errno(libc::ENOENT)) if create != Create::No => create_along(root, path, create),
+        other => other,
+    }
+}
+
+/// Walks `path` by its prefixes: what exists is resolved in-root, what is missing is made in the pinned parent.
+fn create_along(root: Fd, path: &CStr, create: Create) -> Result<NewFd> {
+    let bytes = path.to_bytes();
+    let mut buffer = [0_u8; PATH_MAX];
+    if bytes.len() >= buffer.len() {
+        return Err(Errno(libc::ENAMETOOLONG));
+    }
+    let mut parent = Held(None);
+    let mut from = 0;
+    loop {
+        let rest = bytes.get(from..).unwrap_or_default();
+        let skip = rest.iter().take_while(|byte| **byte == b'/').count();
+        let start = from.saturating_add(skip);
+        let name = bytes.get(start..).unwrap_or_default();
+        let length = name.iter().take_while(|byte| **byte != b'/').count();
+        if length == 0 {
+            return parent
+                .0
+                .map_or_else(|| open_in_root(root, c".", libc::O_PATH), |fd| Ok(NewFd(fd)));
+        }
+        let end = start.saturating_add(length);
+        let last = name.get(length..).unwrap_or_default().iter().all(|byte| *byte == b'/');
+        let prefix = terminated(&mut buffer, bytes.get(..end).unwrap_or_default())?;
+        let next = match open_in_root(root, prefix, libc::O_PATH) {
+            Ok(fd) => fd,
+            Err(Errno(libc::ENOENT)) => {
+                let name = terminated(&mut buffer, name.get(..length).unwrap_or_default())?;
+                let what = if last { create } else { Create::Directory(0o755) };
+                make(parent.0.unwrap_or(root), name, what)?
+            }
+            Err(errno) => return Err(errno),
+        };
+        parent.replace(next);
+        from = end;
+    }
+}
+
+/// Makes one name in a pinned directory and opens what was made; somebody else's directory of that name is as good.
+fn make(dir: Fd, name: &CStr, create: Create) -> Result<NewFd> {
+    if create == Create::File {
+        close(create_child(dir, name, 0o644)?.into_raw());
+    } else {
+        let mode = if let Create::Directory(mode) = create { mode } else { 0o755 };
+        match mkdir(dir, name, mode) {
+            Ok(()) | Err(Errno(libc::EEXIST)) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    openat2(dir, name, libc::O_PATH | libc::O_NOFOLLOW, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
+}
+
+/// Copies `bytes` to `buffer` with a NUL behind.
+fn terminated<'a>(buffer: &'a mut [u8; PATH_MAX], bytes: &[u8]) -> Result<&'a CStr> {
+    let end = bytes.len();
+    buffer.get_mut(..end).ok_or(Errno(libc::ENAMETOOLONG))?.copy_from_slice(bytes);
+    *buffer.get_mut(end).ok_or(Errno(libc::ENAMETOOLONG))? = 0;
+    CStr::from_bytes_until_nul(buffer).map_err(|_| Errno(libc::EINVAL))
+}
+
+/// A descriptor closed when the next takes its place.
+struct Held(Option<Fd>);
+
+impl Held {
+    fn replace(&mut self, new: NewFd) {
+        if let Some(old) = self.0.replace(new.into_raw()) {
+            close(old);
+        }
+    }
+}
+
+/// mkdirat(2).
+///
+/// # Errors
+/// As the call.
+pub fn mkdir(dir: Fd, name: &CStr, mode: u32) -> Result<()> {
+    // SAFETY: `name` is NUL-terminated and only read.
+    let answer = unsafe { libc::syscall(libc::SYS_mkdirat, dir, name.as_ptr(), mode) };
+    Errno::check(answer).map(drop)
+}
+
+/// mknodat(2): `mode` holds type and permission bits, `device` is makedev(3)'s number.
+///
+/// # Errors
+/// As the call.
+pub fn mknod(dir: Fd, name: &CStr, mode: u32, device: u64) -> Result<()> {
+    // SAFETY: `name` is NUL-terminated and only read.
+    let answer = unsafe { libc::syscall(libc::SYS_mknodat, dir, name.as_ptr(), mode, device) };
+    Errno::check(answer).map(drop)
+}
+
+/// symlinkat(2).
+///
+/// # Errors
+/// As the call.
+pub fn symlink(target: &CStr, dir: Fd, name: &CStr) -> Result<()> {
+    // SAFETY: both are NUL-terminated and only read.
+    let answer = unsafe { libc::syscall(libc::SYS_symlinkat, target.as_ptr(), dir, name.as_ptr()) };
+    Errno::check(answer).map(drop)
+}
+
+/// unlinkat(2) of a name that is not a directory.
+///
+/// # Errors
+/// As the call.
+pub fn unlink(dir: Fd, name: &CStr) -> Result<()> {
+    // SAFETY: `name` is NUL-terminated and only read.
+    let answer = unsafe { libc::syscall(libc::SYS_unlinkat, dir, name.as_ptr(), 0) };
+    Errno::check(answer).map(drop)
+}
+
+/// fchownat(2) of one name, or of `dir` itself with an empty one; symbolic links are not followed.
+///
+/// # Errors
+/// As the call.
+pub fn chown(dir: Fd, name: &CStr, uid: u32, gid: u32) -> Result<()> {
+    let flags = libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH;
+    // SAFETY: `name` is NUL-terminated and only read.
+    let answer = unsafe { libc::syscall(libc::SYS_fchownat, dir, name.as_ptr(), uid, gid, flags) };
+    Errno::check(answer).map(drop)
+}
+
+/// fstat(2), for any descriptor, `O_PATH` too.
+///
+/// # Errors
+/// As the call.
+pub fn stat(fd: Fd) -> Result<Stat> {
+    let mut stat = core::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: `stat` is a live struct stat that the call fills.
+    let answer = unsafe { libc::fstat(fd, stat.as_mut_ptr()) };
+    Errno::check(answer.into())?;
+    // SAFETY: the call succeeded, so it filled the struct.
+    let stat = unsafe { stat.assume_init() };
+    Ok(Stat { mode: stat.st_mode, rdev: stat.st_rdev, uid: stat.st_uid, gid: stat.st_gid })
+}
+
+/// close(2), for the child: an error could only tell that the number was wrong.
+pub fn close(fd: Fd) {
+    // SAFETY: closing a number frees no memory; the callers of this crate own what they close.
+    unsafe { libc::syscall(libc::SYS_close, fd) };
+}
+
+/// Reads up to `buffer.len()` bytes.
+///
+/// # Errors
+/// As read(2); EINTR is retried.
+pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<usize> {
+    loop {
+        // SAFETY: the buffer is live and as long as said; the kernel writes at most that.
+        let answer =
+            unsafe { libc::syscall(libc::SYS_read, fd, buffer.as_mut_ptr(), buffer.len()) };
+        match Errno::check(answer) {
+            Err(Errno(libc::EINTR)) => {}
+            Err(errno) => return Err(errno),
+            Ok(count) => return usize::try_from(count).map_err(|_| Errno(libc::EIO)),
+        }
+    }
+}
+
+/// Writes all of `bytes` with one call, as files of procfs and cgroupfs want it.
+///
+/// # Errors
+/// As write(2); EIO for a short write.
+pub fn write_once(fd: Fd, bytes: &[u8]) -> Result<()> {
+    // SAFETY: the bytes are live and as many as said, and only read.
+    let answer = unsafe { libc::syscall(libc::SYS_write, fd, bytes.as_ptr(), bytes.len()) };
+    let count = Errno::check(answer)?;
+    if count as usize == bytes.len() { Ok(()) } else { Err(Errno(libc::EIO)) }
+}
