@@ -6,6 +6,7 @@
 
 use super::directory::Directory;
 use super::events::Events;
+use super::remove::rmdir;
 use super::{Cgroup, guard};
 use crate::error::{Error, Kind, Result, describe_errno};
 use crate::host::cgroup::below;
@@ -20,8 +21,12 @@ pub fn make(plan: &CgroupPlan) -> Result<Cgroup> {
     let mut made = Vec::new();
     perform(plan, &mut made).map_err(|mut error| {
         for path in made.iter().rev() {
-            if let Err(failure) = std::fs::remove_dir(path) {
-                error = error.while_undoing(format!("rmdir({path:?}): {failure}"));
+            // Gone, or another container is below it by now: then it is no longer ours to remove.
+            match rmdir(path) {
+                Ok(()) | Err(libc::ENOENT | libc::EBUSY | libc::ENOTEMPTY) => {}
+                Err(errno) => {
+                    error = error.while_undoing(Error::kernel(format!("rmdir({path:?})"), errno))
+                }
             }
         }
         error
