@@ -6,11 +6,12 @@
 
 use super::directory::Directory;
 use super::events::Events;
+use super::remove::rmdir;
 use super::{Cgroup, guard};
 use crate::error::{Error, Kind, Result, describe_errno};
 use crate::host::cgroup::below;
 use crate::plan::cgroup::{Absent, CgroupPlan, Devices, Enable, Place, Setting, Write};
-use nix::fcntl::AT_FDCWD;
+use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::{Mode, mkdirat};
 use rrun_sys::Errno;
 use std::path::{Path, PathBuf};
@@ -20,8 +21,12 @@ pub fn make(plan: &CgroupPlan) -> Result<Cgroup> {
     let mut made = Vec::new();
     perform(plan, &mut made).map_err(|mut error| {
         for path in made.iter().rev() {
-            if let Err(failure) = std::fs::remove_dir(path) {
-                error = error.while_undoing(format!("rmdir({path:?}): {failure}"));
+            // Gone, or another container is below it by now: then it is no longer ours to remove.
+            match rmdir(path) {
+                Ok(()) | Err(libc::ENOENT | libc::EBUSY | libc::ENOTEMPTY) => {}
+                Err(errno) => {
+                    error = error.while_undoing(Error::kernel(format!("rmdir({path:?})"), errno))
+                }
             }
         }
         error
@@ -39,6 +44,9 @@ fn perform(plan: &CgroupPlan, made: &mut Vec<PathBuf>) -> Result<Cgroup> {
         let directory = Directory::open(&path)?;
         enable(place, &directory)?;
         apply(place, &path, &directory)?;
+        if let Some(uid) = place.owner {
+            hand_over(&path, &directory, uid)?;
+        }
         if let Devices::Program(program) = &plan.devices {
             guard::attach(&directory, program, fresh == Fresh::No)?;
         }
@@ -210,6 +218,27 @@ fn not_enabled(path: &Path, one: &Enable, errno: Errno) -> Error {
         }
         _ => error,
     }
+}
+
+/// Gives `uid` the directory and the files that the kernel lists in /sys/kernel/cgroup/delegate: enough to make cgroups
+/// below and move processes among them, and nothing that would lift a limit.
+fn hand_over(path: &Path, directory: &Directory, uid: u32) -> Result<()> {
+    let listed = std::fs::read_to_string("/sys/kernel/cgroup/delegate");
+    let listed =
+        listed.unwrap_or_else(|_| "cgroup.procs cgroup.subtree_control cgroup.threads".into());
+    for file in std::iter::once(".").chain(listed.split_whitespace()) {
+        let owner = Some(nix::unistd::Uid::from_raw(uid));
+        let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+        match nix::unistd::fchownat(directory, file, owner, None, flags) {
+            // Files of controllers that are not enabled are listed too.
+            Ok(()) | Err(nix::errno::Errno::ENOENT) => {}
+            Err(errno) => {
+                let call = format!("fchownat({}/{file}, {uid})", path.display());
+                return Err(Error::kernel(call, errno as i32));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Copies cpus and mems down to every cpuset on the way that is still empty.

@@ -91,6 +91,7 @@ pub fn children(path: &Path) -> Vec<PathBuf> {
     entries.flatten().filter(is_directory).map(|entry| entry.path()).collect()
 }
 
-fn rmdir(path: &Path) -> std::result::Result<(), i32> {
+/// rmdir(2), with the bare errno.
+pub fn rmdir(path: &Path) -> std::result::Result<(), i32> {
     std::fs::remove_dir(path).map_err(|error| error.raw_os_error().unwrap_or(libc::EIO))
 }

@@ -59,6 +59,9 @@ pub struct Place {
     pub enable: Vec<Enable>,
     /// In the order of performing.
     pub settings: Vec<Setting>,
+    /// The host uid that gets the directory and the files in it that the kernel names as harmless to delegate; of cgroup2
+    /// only.
+    pub owner: Option<u32>,
 }
 
 /// A cgroup in a v1 hierarchy.
@@ -173,7 +176,11 @@ pub fn plan(spec: &Spec, host: &Host, id: &ContainerId, rootless: bool) -> Resul
     }
 
     let v1_hosts: &[_] = if unprivileged { &[] } else { &host.cgroup.v1 };
-    let mut here = Place { mount: unified.mount.clone(), path, enable: vec![], settings: vec![] };
+    let mut here =
+        Place { mount: unified.mount.clone(), path, enable: vec![], settings: vec![], owner: None };
+    if host.is_machine_root() {
+        here.owner = place::owner(spec);
+    }
     let mut v1 = v1::places(v1_hosts, spec.cgroups_path.as_ref(), id)?;
     for controller in &CONTROLLERS {
         controller.settle(resources, unified, &mut here, &mut v1, unprivileged)?;

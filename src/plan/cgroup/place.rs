@@ -1,4 +1,4 @@
-//! Where the cgroup is: `linux.cgroupsPath` against our own place.
+//! Where the cgroup is, `linux.cgroupsPath` against our own place, and whose.
 //!
 //! It knows only text. What a newcomer would get wrong: relative means *beside* our cgroup in cgroup2, because the
 //! kernel gives controllers only to cgroups whose parent holds no process, and *below* it in v1, where that is the
@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::host::Unified;
 use crate::host::cgroup::clean;
 use crate::id::ContainerId;
-use crate::spec::CgroupPath;
+use crate::spec::{CgroupPath, FsType, Namespace, Spec};
 
 /// The cgroup in the unified hierarchy. A `slice:prefix:name` of systemd's is a plain name here.
 pub fn unified(path: Option<&CgroupPath>, host: &Unified, id: &ContainerId) -> Result<String> {
@@ -42,4 +42,30 @@ fn resolve(path: Option<&CgroupPath>, base: &str, id: &ContainerId) -> Result<St
 pub fn is_ours(path: &str, host: &Unified) -> bool {
     let parent = host.parent().trim_end_matches('/');
     host.delegated && path.strip_prefix(parent).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The host uid to own the cgroup, so that the container's user can make cgroups below: by the runtime-spec, when it has
+/// a cgroup namespace of its own and its cgroup mount is writable. `None`: it stays root's.
+pub fn owner(spec: &Spec) -> Option<u32> {
+    const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
+    let writable = spec.mounts.iter().any(|mount| {
+        mount.kind == FsType::Cgroup
+            && mount.destination.as_str() == "/sys/fs/cgroup"
+            && (mount.attrs.set | mount.recursive_attrs.set) & READ_ONLY == 0
+    });
+    if spec.namespaces.cgroup != Namespace::New || !writable {
+        return None;
+    }
+    let inside = spec.process.as_ref()?.user.uid;
+    let outside = match spec.namespaces.user {
+        Namespace::Inherit => inside,
+        // The map is whoever's made it.
+        Namespace::Join(_) => return None,
+        Namespace::New => spec.id_maps.uid.iter().find_map(|map| {
+            let offset =
+                inside.checked_sub(map.container_id).filter(|offset| *offset < map.size)?;
+            map.host_id.checked_add(offset)
+        })?,
+    };
+    (outside != 0).then_some(outside)
 }

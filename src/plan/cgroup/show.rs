@@ -34,6 +34,9 @@ fn show(place: &Place, lines: &mut Vec<String>) {
         let names: Vec<_> = place.enable.iter().map(|one| &*one.controller).collect();
         lines.push(format!("enable {}", names.join(" ")));
     }
+    if let Some(uid) = place.owner {
+        lines.push(format!("hand it to user {uid}"));
+    }
     for setting in &place.settings {
         lines.push(match setting {
             Setting::RefuseIfUsed { file, limit, .. } => {

@@ -1,10 +1,12 @@
-//! Plans for the configurations that ctr, CRI, Docker and Podman write, on both kinds of host, and for every field.
+//! Plans for every field, on both kinds of host. Those for whole configurations are in `engines`.
+
+mod engines;
 
 use super::*;
-use crate::id::HostPath;
+use crate::id::{HostPath, InnerPath};
 use crate::spec::{
-    BlockIo, CgroupPath, Cpu, DeviceRate, DeviceWeight, Hooks, HugePages, IdMaps, Limit, Memory,
-    Namespaces, Network, Rdma, TimeOffsets,
+    BlockIo, Capabilities, CgroupPath, Cpu, DeviceRate, DeviceWeight, Hooks, HugePages, IdMaps,
+    Limit, Memory, Namespaces, Network, Privileges, Process, Rdma, Terminal, TimeOffsets, User,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,6 +38,21 @@ fn spec(path: Option<CgroupPath>, resources: Resources) -> Spec {
     }
 }
 
+fn process_of_root() -> Process {
+    Process {
+        args: vec!["/bin/true".into()],
+        env: Vec::new(),
+        cwd: InnerPath::new("/"),
+        terminal: Terminal::None,
+        user: User { uid: 0, gid: 0, umask: None, additional_gids: Vec::new() },
+        capabilities: Capabilities::default(),
+        privileges: Privileges::NoNew,
+        rlimits: Vec::new(),
+        oom_score_adj: None,
+        apparmor_profile: None,
+    }
+}
+
 fn absolute(path: &str) -> Option<CgroupPath> {
     Some(CgroupPath::Absolute(path.into()))
 }
@@ -50,6 +67,14 @@ fn on_v2(resources: Resources) -> Result<CgroupPlan> {
 
 fn on_hybrid(resources: Resources) -> Result<CgroupPlan> {
     plan_on(&Host::hybrid_fixture(), absolute("/rrun/web"), resources)
+}
+
+fn half_a_cpu() -> Cpu {
+    Cpu { quota: Some(Limit::Max(50_000)), period: Some(100_000), ..Cpu::default() }
+}
+
+fn memory(limit: u64, swap: Option<u64>) -> Memory {
+    Memory { limit: Some(Limit::Max(limit)), swap: swap.map(Limit::Max), ..Memory::default() }
 }
 
 /// `file=value` of each write, as `mount:file=value` in v1 hierarchies.
@@ -73,93 +98,6 @@ fn enabled(plan: &CgroupPlan) -> String {
 fn paths(plan: &CgroupPlan) -> Vec<String> {
     let all = plan.unified.iter().chain(plan.v1.iter().map(|one| &one.place));
     all.map(|place| format!("{}{}", place.mount.display(), place.path)).collect()
-}
-
-const MIB: u64 = 1 << 20;
-
-fn half_a_cpu() -> Cpu {
-    Cpu { quota: Some(Limit::Max(50_000)), period: Some(100_000), ..Cpu::default() }
-}
-
-fn memory(limit: u64, swap: Option<u64>) -> Memory {
-    Memory { limit: Some(Limit::Max(limit)), swap: swap.map(Limit::Max), ..Memory::default() }
-}
-
-/// What each engine asked for, and what it means in either hierarchy.
-fn engines() -> Vec<(&'static str, Resources, &'static [&'static str], &'static [&'static str])> {
-    let none = Resources::default;
-    let shares = |shares| Cpu { shares: Some(shares), ..Cpu::default() };
-    let of = |cpu, memory, pids| Resources { cpu, memory, pids, ..none() };
-    let any = Memory::default;
-    vec![
-        (
-            "CRI container",
-            of(half_a_cpu(), memory(64 * MIB, Some(64 * MIB)), None),
-            &["cpu.max=50000 100000", "memory.swap.max=0", "memory.max=67108864"],
-            &[
-                "v1:cpu.cfs_period_us=100000",
-                "v1:cpu.cfs_quota_us=50000",
-                "v1:memory.limit_in_bytes=67108864",
-                "v1:memory.memsw.limit_in_bytes=67108864",
-            ],
-        ),
-        ("CRI sandbox", of(shares(2), any(), None), &["cpu.weight=1"], &["v1:cpu.shares=2"]),
-        ("ctr", of(shares(1024), any(), None), &["cpu.weight=100"], &["v1:cpu.shares=1024"]),
-        (
-            "ctr with limits",
-            of(Cpu { shares: Some(1024), ..half_a_cpu() }, memory(64 * MIB, None), None),
-            &["cpu.weight=100", "cpu.max=50000 100000", "memory.max=67108864"],
-            &[
-                "v1:cpu.shares=1024",
-                "v1:cpu.cfs_period_us=100000",
-                "v1:cpu.cfs_quota_us=50000",
-                "v1:memory.limit_in_bytes=67108864",
-            ],
-        ),
-        (
-            "Docker 20.10",
-            Resources {
-                block_io: BlockIo { weight: Some(0), ..BlockIo::default() },
-                ..of(
-                    Cpu { shares: Some(0), ..half_a_cpu() },
-                    memory(64 * MIB, Some(128 * MIB)),
-                    None,
-                )
-            },
-            &["cpu.max=50000 100000", "memory.swap.max=67108864", "memory.max=67108864"],
-            &[
-                "v1:cpu.cfs_period_us=100000",
-                "v1:cpu.cfs_quota_us=50000",
-                "v1:memory.limit_in_bytes=67108864",
-                "v1:memory.memsw.limit_in_bytes=134217728",
-            ],
-        ),
-        (
-            "Podman",
-            of(half_a_cpu(), memory(64 * MIB, Some(128 * MIB)), Some(Limit::Max(2048))),
-            &[
-                "cpu.max=50000 100000",
-                "memory.swap.max=67108864",
-                "memory.max=67108864",
-                "pids.max=2048",
-            ],
-            &[
-                "v1:cpu.cfs_period_us=100000",
-                "v1:cpu.cfs_quota_us=50000",
-                "v1:memory.limit_in_bytes=67108864",
-                "v1:memory.memsw.limit_in_bytes=134217728",
-                "v1:pids.max=2048",
-            ],
-        ),
-    ]
-}
-
-#[test]
-fn what_engines_ask_for_is_written_in_either_hierarchy() {
-    for (engine, resources, v2, v1) in engines() {
-        assert_eq!(writes(&on_v2(resources.clone()).expect(engine)), v2, "{engine}");
-        assert_eq!(writes(&on_hybrid(resources).expect(engine)), v1, "{engine}");
-    }
 }
 
 #[test]
@@ -417,4 +355,37 @@ fn rules_that_nobody_enforces_are_a_warning_only_if_they_say_more_than_the_defau
     assert_eq!(warnings(vec![deny_all]), 0);
     let fuse = DeviceRule { kind: Some(DeviceKind::Char), major: DeviceNumber::Is(10), ..deny_all };
     assert_eq!(warnings(vec![deny_all, fuse]), 1);
+}
+
+#[test]
+fn writable_cgroup_mount_in_a_new_cgroup_namespace_hands_the_cgroup_over() {
+    use crate::spec::{FsType, IdMap, Mount, MountAttrs, Namespace};
+    let mount = |set| Mount {
+        index: 0,
+        destination: InnerPath::new("/sys/fs/cgroup"),
+        kind: FsType::Cgroup,
+        attrs: MountAttrs { set, clear: 0 },
+        recursive_attrs: MountAttrs::default(),
+        propagation: None,
+        idmap: None,
+    };
+    let mut spec = spec(absolute("/rrun/web"), Resources::default());
+    spec.process = Some(process_of_root());
+    spec.mounts = vec![mount(0)];
+    spec.namespaces.cgroup = Namespace::New;
+    spec.namespaces.user = Namespace::New;
+    spec.id_maps.uid = vec![IdMap { container_id: 0, host_id: 100_000, size: 65_536 }];
+    let owner = |spec: &Spec| {
+        let plan = plan(spec, &Host::fixture(), &ContainerId::new("web").expect("an id"), false);
+        plan.expect("a plan").unified.expect("a cgroup").owner
+    };
+    assert_eq!(owner(&spec), Some(100_000));
+    spec.namespaces.user = Namespace::Inherit;
+    assert_eq!(owner(&spec), None, "root's is root's");
+    spec.namespaces.user = Namespace::New;
+    spec.mounts = vec![mount(libc::MOUNT_ATTR_RDONLY)];
+    assert_eq!(owner(&spec), None, "read-only");
+    spec.mounts = vec![mount(0)];
+    spec.namespaces.cgroup = Namespace::Inherit;
+    assert_eq!(owner(&spec), None, "the host's cgroup namespace");
 }

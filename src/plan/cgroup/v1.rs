@@ -46,7 +46,10 @@ impl V1Candidate<'_> {
     pub fn into_place(self) -> V1Place {
         let inherits_cpuset = self.has("cpuset");
         let (mount, path, settings) = (self.host.mount.clone(), self.path, self.settings);
-        V1Place { place: Place { mount, path, enable: Vec::new(), settings }, inherits_cpuset }
+        V1Place {
+            place: Place { mount, path, enable: Vec::new(), settings, owner: None },
+            inherits_cpuset,
+        }
     }
 }
 
