@@ -2,6 +2,7 @@
 
 use rrun::cmd::{self, args};
 use rrun::error::Error;
+use rrun::launch::sealed;
 use rrun::log;
 use std::process::ExitCode;
 
@@ -12,6 +13,11 @@ fn main() -> ExitCode {
     };
     if let Err(error) = log::open(&globals.log) {
         return report(&error, 1);
+    }
+    if let Ok((verb @ ("create" | "run" | "exec"), _)) = &understood
+        && let Err(error) = sealed::ensure()
+    {
+        return report(&error, error.kind().exit_code(verb));
     }
     match understood {
         Ok((verb, request)) => match cmd::dispatch(&globals, request) {

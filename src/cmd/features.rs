@@ -56,7 +56,7 @@ fn features() -> Value {
                 "knownFlags": list(words::seccomp_flags()),
                 "supportedFlags": list(words::seccomp_flags()),
             },
-            "apparmor": { "enabled": false },
+            "apparmor": { "enabled": true },
             "selinux": { "enabled": false },
             "intelRdt": { "enabled": false, "schemata": false, "monitoring": false },
             "memoryPolicy": { "modes": [], "flags": [] },

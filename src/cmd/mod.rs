@@ -4,6 +4,8 @@
 //! printed but the answer that was asked for, because callers read standard output and standard error together.
 
 pub mod args;
+pub mod birth;
+pub mod bundle;
 pub mod create;
 pub mod delete;
 pub mod exec;

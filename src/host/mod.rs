@@ -61,6 +61,23 @@ impl Host {
         })
     }
 
+    /// This machine as its root would find it, for a plan that is only shown.
+    ///
+    /// # Errors
+    /// As [`CgroupHost::probe`].
+    pub fn as_root(&self) -> Result<Self> {
+        let all = u64::MAX >> (63 - u32::from(self.last_cap.min(63)));
+        Ok(Self {
+            euid: 0,
+            egid: 0,
+            initial_user_namespace: true,
+            cgroup: CgroupHost::probe(false)?,
+            permitted_caps: all,
+            bounding_caps: all,
+            ..self.clone()
+        })
+    }
+
     /// Whether we are the machine's root: uid 0 in the first user namespace.
     #[must_use]
     pub fn is_machine_root(&self) -> bool {

@@ -12,7 +12,10 @@ use rrun_sys::wire::Frame;
 #[must_use]
 pub fn describe(plan: &Plan, frame: &Frame) -> Error {
     let Some(step) = plan.steps.get(usize::from(frame.step)) else {
-        return Error::new(Kind::Internal, format!("a step {} failed that is not in the plan", frame.step));
+        return Error::new(
+            Kind::Internal,
+            format!("a step {} failed that is not in the plan", frame.step),
+        );
     };
     let call = Call::from_number(frame.call);
     let what = format!("{step} (step {})", frame.step);
@@ -48,7 +51,9 @@ fn no_program(plan: &Plan, errno: i32) -> Error {
 
 fn hook_failed(phase: &str, call: Call, frame: &Frame) -> Error {
     let how = match call {
-        Call::HookStatus if frame.errno == libc::ECANCELED => format!("exit status {}", frame.detail),
+        Call::HookStatus if frame.errno == libc::ECANCELED => {
+            format!("exit status {}", frame.detail)
+        }
         Call::HookSignal => format!("killed by signal {}", frame.detail),
         Call::HookTimeout => "timed out and was killed".to_owned(),
         _ => describe_errno(frame.errno),
@@ -163,7 +168,8 @@ pub fn inject(ops: &mut [Op<'_>]) {
 
 /// The points of the parent at which `RRUN_FAIL_HOST=name` makes it fail, in builds with debug assertions only.
 pub const POINTS: [&str; 11] = [
-    "cgroup", "open", "control", "gate", "clone", "cloned", "rootfs", "record", "pid-file", "console", "ready",
+    "cgroup", "open", "control", "gate", "clone", "cloned", "rootfs", "record", "pid-file",
+    "console", "ready",
 ];
 
 /// Fails when this point was asked to.
@@ -172,7 +178,9 @@ pub const POINTS: [&str; 11] = [
 /// [`Kind::Internal`], as injected.
 pub fn point(name: &'static str) -> Result<()> {
     debug_assert!(POINTS.contains(&name), "{name} is not listed");
-    if cfg!(debug_assertions) && std::env::var_os("RRUN_FAIL_HOST").is_some_and(|asked| asked == name) {
+    if cfg!(debug_assertions)
+        && std::env::var_os("RRUN_FAIL_HOST").is_some_and(|asked| asked == name)
+    {
         return Err(Error::new(Kind::Internal, format!("injected failure at {name}")));
     }
     Ok(())

@@ -6,7 +6,8 @@
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen as listen_on, socket,
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen as listen_on,
+    socket,
 };
 use rrun_sys::wire::{self, Frame, Tag};
 use std::fs::File;
@@ -66,8 +67,11 @@ pub fn release(directory: &Path) -> Result<Option<Frame>> {
         match wire::receive(socket.as_raw_fd())? {
             None if starting => return Ok(None),
             None => {
-                return Err(Error::new(Kind::Child, "the container ended before its program started")
-                    .hint("if its memory limit is very low, raise linux.resources.memory.limit"));
+                return Err(Error::new(
+                    Kind::Child,
+                    "the container ended before its program started",
+                )
+                .hint("if its memory limit is very low, raise linux.resources.memory.limit"));
             }
             Some((frame, _)) if frame.tag == Tag::Failed => return Ok(Some(frame)),
             Some((frame, _)) => starting |= frame.tag == Tag::Starting,

@@ -3,8 +3,8 @@
 //! What a newcomer would get wrong: op *n* is step *n*. A failure comes back as a number, and the plan has the words.
 
 use crate::error::{Error, Kind, Result};
-use crate::plan::step::{Act, At, BindSource, EMPTY, InnerHook, NULL, NewFs, ParentFd, ROOT, Step};
 use crate::plan::Plan;
+use crate::plan::step::{Act, At, BindSource, EMPTY, InnerHook, NULL, NewFs, ParentFd, ROOT, Step};
 use rrun_sys::Fd;
 use rrun_sys::mount::Reach;
 use rrun_sys::script::{
@@ -74,8 +74,9 @@ impl<'a> Storage<'a> {
             match &step.act {
                 Act::Mount { fs, .. } => {
                     let all = fs.parameters.iter();
-                    this.parameters
-                        .push(all.map(|(name, value)| (name.as_c_str(), value.as_deref())).collect());
+                    this.parameters.push(
+                        all.map(|(name, value)| (name.as_c_str(), value.as_deref())).collect(),
+                    );
                 }
                 Act::Hook(hook) => {
                     this.pointers.extend([places(&hook.argv), places(&hook.envp)]);
@@ -158,7 +159,9 @@ impl<'a> Lowering<'a> {
                 let proc = self.opened.fd(ParentFd::Proc)?;
                 Op::WriteOwnProc { proc, path: c"attr/apparmor/exec", value: value.as_bytes() }
             }
-            Act::RootPropagation { mode, recursive } => Op::RootPropagation(*mode, reach(*recursive)),
+            Act::RootPropagation { mode, recursive } => {
+                Op::RootPropagation(*mode, reach(*recursive))
+            }
             Act::OpenRootfs { path, isolate_parent } => {
                 Op::OpenRootfs { path, isolate_parent: *isolate_parent, out: ROOT }
             }

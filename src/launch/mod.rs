@@ -16,12 +16,19 @@
 //! `run` costs no round trip.
 
 pub mod cgroup;
+pub mod console;
 pub mod fault;
 mod gate;
 pub mod home;
 pub mod hooks;
 pub mod idmap;
 mod lower;
+pub mod notify;
+mod relay;
+pub mod sealed;
+mod socket;
+pub mod supervise;
+pub mod trace;
 
 pub use gate::{release, socket_path};
 
@@ -41,6 +48,7 @@ use rrun_sys::{clone, mount, ns, pidfd};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use trace::Trace;
 
 /// Who the child belongs to: told what happens while it comes into being.
 pub trait Owner {
@@ -48,7 +56,7 @@ pub trait Owner {
     ///
     /// # Errors
     /// Ends the launch.
-    fn born(&mut self, pid: i32, pidfd: BorrowedFd<'_>) -> Result<()>;
+    fn born(&mut self, pid: i32, pidfd: BorrowedFd<'_>, cgroup: &Cgroup) -> Result<()>;
 
     /// The container's state as hooks and seccomp listeners read it.
     ///
@@ -87,8 +95,8 @@ pub struct Launch<'a> {
     pub hooks: Option<&'a Hooks>,
     /// Whether we may map any id.
     pub privileged: bool,
-    /// Where the child stamps its steps.
-    pub clock: Option<&'a SharedClock>,
+    /// The time line, if one is wanted.
+    pub trace: &'a Trace,
 }
 
 /// A child that stands before its program (with a gate), or has become it.
@@ -108,12 +116,14 @@ impl Launch<'_> {
     ///
     /// # Errors
     /// What the kernel refused, on either side, as a sentence.
-    pub fn perform(&self, owner: &mut dyn Owner, early: impl FnOnce(&Cgroup)) -> Result<Launched> {
+    pub fn perform(&self, owner: &mut dyn Owner) -> Result<Launched> {
         let made = match self.place {
-            Place::New(plan) => Cgroup::make(plan)?,
+            Place::New(plan) => {
+                let _span = self.trace.span("make cgroup");
+                Cgroup::make(plan)?
+            }
             Place::Existing(cgroup) => cgroup.clone(),
         };
-        early(&made);
         let undo = |error: Error| match self.place {
             Place::Existing(_) => error,
             Place::New(_) => match made.remove() {
@@ -129,17 +139,15 @@ impl Launch<'_> {
         point("cgroup")?;
         let (opened, state) = self.open()?;
         point("open")?;
-        let (ours, theirs) = socketpair(
-            AddressFamily::Unix,
-            SockType::SeqPacket,
-            None,
-            SockFlag::SOCK_CLOEXEC,
-        )?;
+        let (ours, theirs) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
         point("control")?;
         let directory = cgroup.directory()?;
         let ends = Ends { child: theirs.as_raw_fd(), parent: ours.as_raw_fd() };
-        let child = lower::with_script(self.plan, &opened, ends, self.clock, |script| {
+        let clock = self.clock()?;
+        let child = lower::with_script(self.plan, &opened, ends, clock.as_ref(), |script| {
             let cgroup = directory.as_ref().map(AsRawFd::as_raw_fd);
+            let _span = self.trace.span("clone3");
             self.in_joined_pid_namespace(&opened, || {
                 Ok(clone::spawn(script, self.plan.clone, cgroup)?)
             })
@@ -153,12 +161,22 @@ impl Launch<'_> {
             pid: child.pid,
             pidfd: child.pidfd.into(),
             state,
-            born: false,
         };
-        match point("clone").and_then(|()| parent.attend(&opened, owner)) {
+        let attended = point("clone").and_then(|()| parent.attend(&opened, owner));
+        if let Some(clock) = &clock {
+            let steps = self.plan.steps.iter().map(ToString::to_string);
+            self.trace.child(parent.pid, clock, steps);
+        }
+        match attended {
             Ok(()) => Ok((parent.pid, parent.pidfd)),
             Err(error) => Err(parent.end(error)),
         }
+    }
+
+    /// Where the child stamps its steps, when traced.
+    fn clock(&self) -> Result<Option<SharedClock>> {
+        let stamps = self.plan.steps.len() + 1;
+        Ok(if self.trace.is_on() { Some(SharedClock::new(stamps)?) } else { None })
     }
 
     /// What the child will need by descriptor.
@@ -230,7 +248,6 @@ struct Parent<'a> {
     pidfd: OwnedFd,
     /// Memory files that hooks inside and a seccomp listener read.
     state: Vec<File>,
-    born: bool,
 }
 
 impl Parent<'_> {
@@ -286,8 +303,8 @@ impl Parent<'_> {
     }
 
     fn introduce(&mut self, owner: &mut dyn Owner) -> Result<()> {
-        owner.born(self.pid, self.pidfd.as_fd())?;
-        self.born = true;
+        let _span = self.launch.trace.span("record");
+        owner.born(self.pid, self.pidfd.as_fd(), self.cgroup)?;
         self.refresh_state(owner, "creating")
     }
 
@@ -333,9 +350,12 @@ impl Parent<'_> {
             return Ok(());
         }
         let state = owner.state(status)?;
-        let notify = self.launch.plan.notify.as_ref().map(|(_, metadata)| {
-            gate::listener_message(self.pid, metadata.as_deref(), &state)
-        });
+        let notify = self
+            .launch
+            .plan
+            .notify
+            .as_ref()
+            .map(|(_, metadata)| gate::listener_message(self.pid, metadata.as_deref(), &state));
         let hooks_file = usize::from(notify.is_some());
         if let (Some(notify), Some(file)) = (notify, self.state.last_mut()) {
             hooks::rewrite(file, &notify)?;
@@ -380,7 +400,8 @@ impl Parent<'_> {
     /// Ends the child, and waits until it is gone.
     fn end(self, error: Error) -> Error {
         let fd = self.pidfd.as_raw_fd();
-        let ended = pidfd::pidfd_send_signal(fd, libc::SIGKILL).and_then(|()| clone::wait(fd, true));
+        let ended =
+            pidfd::pidfd_send_signal(fd, libc::SIGKILL).and_then(|()| clone::wait(fd, true));
         match ended {
             Ok(_) | Err(rrun_sys::Errno(libc::ESRCH | libc::ECHILD)) => error,
             Err(errno) => error.while_undoing(Error::kernel("kill the child", errno.0)),
@@ -410,12 +431,12 @@ fn private_proc() -> Result<OwnedFd> {
 /// The seccomp agent's socket.
 fn connect_listener(path: &str) -> Result<OwnedFd> {
     let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    UnixAddr::new(path)
-        .and_then(|address| connect(socket.as_raw_fd(), &address))
-        .map_err(|errno| {
+    UnixAddr::new(path).and_then(|address| connect(socket.as_raw_fd(), &address)).map_err(
+        |errno| {
             Error::kernel(format!("connect({path:?})"), errno as i32)
                 .at("/linux/seccomp/listenerPath")
                 .hint("start the seccomp agent that listens there")
-        })?;
+        },
+    )?;
     Ok(socket)
 }

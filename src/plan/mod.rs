@@ -40,8 +40,8 @@ pub struct Request {
     pub preserve_fds: u32,
     /// `LISTEN_FDS`, passed on with `LISTEN_PID=1`.
     pub listen_fds: Option<u32>,
-    /// The host path of a notify socket to bind into the container.
-    pub notify_socket: Option<PathBuf>,
+    /// The host directory of a notify socket, to be bound on `/run/notify`.
+    pub notify_directory: Option<PathBuf>,
     /// `HOME` of the user in the image's passwd file.
     pub home: Option<String>,
     /// Whether to stop before the program until `start`.

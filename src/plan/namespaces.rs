@@ -218,28 +218,12 @@ pub fn settings(spec: &Spec, steps: &mut Steps) -> Result<()> {
         steps.push_at(Phase::Prepare, act, "/domainname");
     }
     for (name, value) in &spec.sysctl {
-        let pointer = format!("/linux/sysctl/{}", name.replace('~', "~0").replace('/', "~1"));
-        let path = text(&pointer, &format!("sys/{}", sysctl_path(name)))?;
+        let pointer = format!("/linux/sysctl/{}", name.replace('/', "."));
+        let path = text(&pointer, &format!("sys/{name}"))?;
         let value = text(&pointer, value)?;
         steps.push_at(Phase::Prepare, Act::Sysctl { path, value }, pointer);
     }
     Ok(())
-}
-
-/// `net.ipv4.conf.eth0/1.forwarding` and `net/ipv4/conf/eth0.1/forwarding` name one file: the first separator decides
-/// which character separates (sysctl.d(5)).
-fn sysctl_path(name: &str) -> String {
-    match name.find(['.', '/']) {
-        Some(at) if name.as_bytes()[at] == b'.' => name
-            .chars()
-            .map(|c| match c {
-                '.' => '/',
-                '/' => '.',
-                other => other,
-            })
-            .collect(),
-        _ => name.to_owned(),
-    }
 }
 
 /// A mount attribute change that only sets propagation, for the new root.
@@ -254,19 +238,6 @@ pub fn root_propagation_after_pivot(spec: &Spec) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sysctl_names_with_dots_or_slashes_name_the_same_file() {
-        assert_eq!(sysctl_path("net.ipv4.ip_forward"), "net/ipv4/ip_forward");
-        assert_eq!(
-            sysctl_path("net/ipv4/conf/eth0.1/forwarding"),
-            "net/ipv4/conf/eth0.1/forwarding"
-        );
-        assert_eq!(
-            sysctl_path("net.ipv4.conf.eth0/1.forwarding"),
-            "net/ipv4/conf/eth0.1/forwarding"
-        );
-    }
 
     #[test]
     fn offsets_are_written_one_clock_a_line_and_not_at_all_when_none_is_given() {

@@ -48,7 +48,7 @@ pub fn program(process: &Process, request: &Request) -> Result<Program> {
         env.push(format!("LISTEN_FDS={count}"));
         env.push("LISTEN_PID=1".to_owned());
     }
-    if request.notify_socket.is_some() {
+    if request.notify_directory.is_some() {
         env.push("NOTIFY_SOCKET=/run/notify/notify.sock".to_owned());
     }
     let name = process.args.first().map_or("", String::as_str);

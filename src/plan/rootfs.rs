@@ -96,9 +96,9 @@ pub fn assemble(
             }
         }
     }
-    if let Some(socket) = &request.notify_socket {
-        let path = text("/process/env", &socket.to_string_lossy())?;
-        let at = At { root: ROOT, path: c"run/notify/notify.sock".into() };
+    if let Some(directory) = &request.notify_directory {
+        let path = text("/process/env", &directory.to_string_lossy())?;
+        let at = At { root: ROOT, path: c"run/notify".into() };
         let source = BindSource::Path(path, false);
         steps.push(Phase::Rootfs, Act::Bind { source, changes: Changes::default(), at });
     }

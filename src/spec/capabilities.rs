@@ -55,6 +55,14 @@ impl CapSet {
         known.iter().filter(|cap| self.0 & cap.bitmask() != 0).map(Capability::to_string).collect()
     }
 
+    /// The one of this name: `CAP_NET_ADMIN`, in any case, with or without `CAP_`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let upper = name.to_ascii_uppercase();
+        let full = if upper.starts_with("CAP_") { upper } else { format!("CAP_{upper}") };
+        full.parse().ok().map(|capability: Capability| Self(capability.bitmask()))
+    }
+
     /// All that this version knows by name.
     #[must_use]
     pub fn known() -> Self {

@@ -81,6 +81,9 @@ pub(crate) fn run(script: &Script<'_>) -> ! {
     path::close(script.parent_end);
     crate::signal::reset();
     let mut state = State { slots: [-1; SLOTS], control: script.control, program: 0, step: 0 };
+    if let Some(clock) = script.clock {
+        clock.stamp(0);
+    }
     for op in script.ops {
         if let Err(fault) = perform(op, &mut state) {
             let frame = Frame {

@@ -95,6 +95,24 @@ pub struct CreateArgs {
     pub trace: Option<PathBuf>,
 }
 
+impl CreateArgs {
+    /// As if nothing but the id had been given.
+    #[must_use]
+    pub const fn plain(id: ContainerId) -> Self {
+        Self {
+            id,
+            bundle: None,
+            console_socket: None,
+            pidfd_socket: None,
+            pid_file: None,
+            preserve_fds: 0,
+            no_pivot: false,
+            no_new_keyring: false,
+            trace: None,
+        }
+    }
+}
+
 /// `run`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunArgs {

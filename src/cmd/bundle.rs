@@ -1,0 +1,130 @@
+//! A bundle on disk, and what the caller's environment adds to it: the inputs of a plan.
+//!
+//! It reads; it decides nothing. What a newcomer would get wrong: config.json is read once. Everything later works on
+//! the [`Spec`], so a file that changes underneath can't give one half of a container another configuration.
+
+use crate::cmd::args::{CreateArgs, Globals, Rootless};
+use crate::error::{Error, Kind, Result, ResultExt};
+use crate::host::Host;
+use crate::id::ContainerId;
+use crate::launch::home;
+use crate::plan::{Plan, Request};
+use crate::spec::{Process, Spec, Terminal};
+use std::path::{Path, PathBuf};
+
+/// A bundle, parsed, on this host.
+#[derive(Debug)]
+pub struct Bundle {
+    /// Its directory, absolute.
+    pub path: PathBuf,
+    /// Its config.json.
+    pub spec: Spec,
+    /// Where it shall run.
+    pub host: Host,
+}
+
+impl Bundle {
+    /// Reads the bundle in `path`; the working directory without one.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] without a config.json, [`Kind::Spec`] for what is wrong in it, [`Kind::Host`].
+    pub fn load(path: Option<&Path>) -> Result<Self> {
+        let path = std::path::absolute(path.unwrap_or(Path::new(".")))
+            .context(|| "find the working directory")?;
+        let file = path.join("config.json");
+        let json = std::fs::read(&file).map_err(|error| {
+            let missing = error.kind() == std::io::ErrorKind::NotFound;
+            let error = Error::from(error).context(format!("read {}", file.display()));
+            if missing {
+                error
+                    .with_kind(Kind::NotFound)
+                    .hint("name a bundle with --bundle, or make one: rrun spec")
+            } else {
+                error
+            }
+        })?;
+        let spec = Spec::parse(&json, &path).context(|| file.display().to_string())?;
+        Ok(Self { path, spec, host: Host::probe()? })
+    }
+
+    /// The plan for `create` and `run`, with what the environment asks for.
+    ///
+    /// # Errors
+    /// As [`Plan::create`].
+    pub fn plan(&self, id: &ContainerId, request: &Request) -> Result<Plan> {
+        Plan::create(id, &self.spec, &self.host, request)
+    }
+
+    /// What a command line and the environment ask for.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for descriptors that are not open; for a terminal without somebody to take it.
+    pub fn request(&self, globals: &Globals, args: &CreateArgs) -> Result<Request> {
+        refuse_systemd(globals)?;
+        let listen_fds: Option<u32> =
+            std::env::var("LISTEN_FDS").ok().and_then(|count| count.parse().ok());
+        let preserve_fds = args.preserve_fds + listen_fds.unwrap_or(0);
+        check_descriptors(preserve_fds)?;
+        let process = self.spec.process.as_ref();
+        Ok(Request {
+            no_pivot: args.no_pivot,
+            no_new_keyring: args.no_new_keyring,
+            preserve_fds,
+            listen_fds,
+            notify_directory: None,
+            home: process.and_then(|process| home_of(process, self.spec.rootfs.as_path())),
+            gate: false,
+            rootless: globals.rootless == Rootless::Yes,
+        })
+    }
+}
+
+/// Until the systemd driver is there, a container that believed itself in a scope would be in none.
+///
+/// # Errors
+/// [`Kind::Unsupported`] with `--systemd-cgroup`.
+pub fn refuse_systemd(globals: &Globals) -> Result<()> {
+    if globals.systemd_cgroup {
+        return Err(Error::new(Kind::Unsupported, "--systemd-cgroup is not supported yet")
+            .hint("configure the engine for the cgroupfs driver"));
+    }
+    Ok(())
+}
+
+/// `HOME` as the image's passwd file has it, when the configuration does not say.
+#[must_use]
+pub fn home_of(process: &Process, rootfs: &Path) -> Option<String> {
+    let given = process.env.iter().any(|pair| pair.starts_with("HOME="));
+    if given { None } else { home::of(rootfs, process.user.uid) }
+}
+
+/// Descriptors promised to the program must be there: one that is not would silently be one of ours.
+fn check_descriptors(count: u32) -> Result<()> {
+    for fd in 3..3 + count {
+        if !Path::new(&format!("/proc/self/fd/{fd}")).is_symlink() {
+            return Err(Error::new(Kind::Usage, format!("descriptor {fd} is not open"))
+                .hint("lower --preserve-fds (or LISTEN_FDS), or open it"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the pty's master has somewhere to go.
+///
+/// # Errors
+/// [`Kind::Usage`] for a detached terminal without a console socket, or a socket without a terminal.
+pub fn check_terminal(terminal: Terminal, detached: bool, socket: Option<&Path>) -> Result<()> {
+    match (terminal, detached, socket) {
+        (Terminal::Pty { .. }, true, None) => Err(Error::new(
+            Kind::Usage,
+            "a detached process with a terminal needs a console socket",
+        )
+        .hint("give --console-socket, or set process.terminal to false")),
+        (Terminal::None, _, Some(_)) | (Terminal::Pty { .. }, false, Some(_)) => Err(Error::new(
+            Kind::Usage,
+            "--console-socket is for a detached process with a terminal",
+        )
+        .hint("leave it out, or set process.terminal to true and detach")),
+        _ => Ok(()),
+    }
+}
