@@ -137,8 +137,8 @@ fn modules(job: &Value) -> Result<()> {
     let target = Path::new("/new/lib/modules").join(release);
     fs::create_dir_all(&target)?;
     let source = PathBuf::from(format!("/new{source}"));
-    mount(Some(&source), &target, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
-    Ok(())
+    mount(Some(&source), &target, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+        .map_err(|e| format!("bind {}: {e}", source.display()).into())
 }
 
 /// An ordinary user with subordinate ids, for rootless tests: uid 1000, "rrun-user".

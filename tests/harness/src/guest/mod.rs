@@ -92,6 +92,8 @@ impl Guest {
     /// A sentence saying what is missing and what to install.
     pub fn prepare(directory: &Path) -> Result<Guest> {
         fs::create_dir_all(directory).map_err(|e| format!("make {}: {e}", directory.display()))?;
+        // Absolute, because the guest looks for its modules there.
+        let directory = &directory.canonicalize().map_err(|e| format!("{}: {e}", directory.display()))?;
         let kernel = Kernel::obtain(directory)?;
         let mut guest = Guest {
             kernel,
@@ -148,7 +150,7 @@ impl Guest {
         job.deadline = Duration::from_secs(12);
         self.run(&job, &mut std::io::sink())
             .map(|finished| finished.boot)
-            .map_err(|why| why.lines().next().unwrap_or_default().to_owned())
+            .map_err(|why| why.lines().take(2).collect::<Vec<_>>().join(": "))
     }
 
     fn initramfs(&self, job: &Job) -> Result<Vec<u8>> {
