@@ -143,7 +143,7 @@ impl Drop for Running {
 }
 
 /// Waits for `child` until `deadline`; `None` says that it had to be killed.
-pub(crate) fn wait_until(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
+pub fn wait_until(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
     let mut pause = Duration::from_micros(500);
     loop {
         match child.try_wait() {

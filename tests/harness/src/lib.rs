@@ -27,7 +27,7 @@ mod runtime;
 mod terminal;
 mod tree;
 
-pub use bounded::{Output, PATIENCE, Running, Stdio, eventually};
+pub use bounded::{Output, PATIENCE, Running, Stdio, eventually, wait_until};
 pub use bundle::Bundle;
 pub use config::default_config;
 pub use leftovers::{Leftovers, Snapshot};

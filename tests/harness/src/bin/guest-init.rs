@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 use std::error::Error;
+use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -47,9 +48,10 @@ fn live(voice: &mut Option<File>) -> Result<i32> {
     attach("proc", "/proc", "proc", none, "")?;
     attach("sysfs", "/sys", "sysfs", none, "")?;
     let job: Value = serde_json::from_str(&fs::read_to_string("/job.json")?)?;
-    for module in strings(&job["modules"]) {
-        finit_module(File::open(&module)?, c"", ModuleInitFlags::empty())
-            .map_err(|e| format!("load {module}: {e}"))?;
+    for module in job["modules"].as_array().into_iter().flatten() {
+        let (path, parameters) = (text(&module[0]), CString::new(text(&module[1]))?);
+        finit_module(File::open(path)?, &parameters, ModuleInitFlags::empty())
+            .map_err(|e| format!("load {path}: {e}"))?;
     }
     *voice = Some(find_voice()?);
     let Some(file) = voice else { return Err("no voice".into()) };
@@ -132,7 +134,7 @@ fn furnish(job: &Value) -> Result<()> {
 
 /// Binds the guest's modules over /lib/modules, for modprobe.
 fn modules(job: &Value) -> Result<()> {
-    let source = job["modules_directory"].as_str().unwrap_or_default();
+    let source = text(&job["modules_directory"]);
     let release = Path::new(source).file_name().unwrap_or_default();
     let target = Path::new("/new/lib/modules").join(release);
     fs::create_dir_all(&target)?;
@@ -161,16 +163,14 @@ fn loopback() -> Result<()> {
 }
 
 fn perform(job: &Value, voice: &File) -> Result<i32> {
-    let argv = strings(&job["argv"]);
+    let argv: Vec<&str> = job["argv"].as_array().into_iter().flatten().map(text).collect();
     let (program, args) = argv.split_first().ok_or("the job has no command")?;
     let mut command = Command::new(program);
-    command.args(args).env_clear().current_dir(job["cwd"].as_str().unwrap_or("/"));
+    command.args(args).env_clear().current_dir(text(&job["cwd"]));
     command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     command.env("HOME", "/root").env("TMPDIR", "/run/tmp").env("LANG", "C.UTF-8");
     for pair in job["env"].as_array().into_iter().flatten() {
-        if let (Some(name), Some(value)) = (pair[0].as_str(), pair[1].as_str()) {
-            command.env(name, value);
-        }
+        command.env(text(&pair[0]), text(&pair[1]));
     }
     command.stdin(Stdio::null()).stdout(voice.try_clone()?).stderr(voice.try_clone()?);
     let child = command.spawn().map_err(|e| format!("start {program}: {e}"))?;
@@ -210,10 +210,6 @@ fn attach(source: &str, target: &str, kind: &str, flags: MsFlags, options: &str)
     done.map_err(|e| format!("mount {kind} on {target}: {e}").into())
 }
 
-fn strings(list: &Value) -> Vec<String> {
-    list.as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|item| Some(item.as_str()?.to_owned()))
-        .collect()
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
