@@ -4,13 +4,13 @@
 //! would rebuild in the guest; it has no compiler, so the executables that cargo made here run there.
 
 use std::env;
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rrun_harness::guest::{Guest, Job};
-use rrun_harness::{wait_until, workspace};
+use rrun_harness::{beside, wait_until, workspace};
 
 use crate::tally::{Count, Tally, executables};
 use crate::{Result, cargo, machine, target};
@@ -102,11 +102,11 @@ fn native(wish: &Wish) -> Count {
         command.args(["--", filter]);
     }
     println!("$ cargo test --workspace --no-fail-fast");
-    tallied(&mut command).unwrap_or_else(|why| failed(&why))
+    tallied(&mut command, io::stdout()).unwrap_or_else(|why| failed(&why))
 }
 
 /// Runs a command to its end and counts; a failure that no test reported counts as one.
-fn tallied(command: &mut Command) -> Result<Count> {
+fn tallied(command: &mut Command, onward: impl Write + Send + 'static) -> Result<Count> {
     let told = |e: io::Error| format!("run the tests: {e}");
     let (mut reader, writer) = io::pipe().map_err(told)?;
     let errors = writer.try_clone().map_err(told)?;
@@ -115,7 +115,7 @@ fn tallied(command: &mut Command) -> Result<Count> {
     // The command still holds the pipe's writing end, and the reader would wait for it.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let counting = std::thread::spawn(move || {
-        let mut tally = Tally::default();
+        let mut tally = Tally::passing_to(onward);
         // Ends with the pipe; an unwritable stdout ends it early, and then nobody reads the count either.
         drop(io::copy(&mut reader, &mut tally));
         tally.count()
@@ -142,7 +142,7 @@ pub(crate) fn guest_environment() -> Vec<(String, String)> {
 }
 
 fn in_guest(wish: &Wish) -> Count {
-    let mut tally = Tally::default();
+    let mut tally = Tally::passing_to(io::stdout());
     match guest_tests(wish, &mut tally) {
         Ok(code) => {
             let mut count = tally.count();
@@ -159,7 +159,7 @@ fn in_guest(wish: &Wish) -> Count {
     }
 }
 
-fn guest_tests(wish: &Wish, tally: &mut Tally) -> Result<i32> {
+fn guest_tests(wish: &Wish, tally: &mut dyn Write) -> Result<i32> {
     let built = plain(cargo().args(["build", "--workspace", "--bins"]));
     if built.failed > 0 {
         return Err("the binaries do not build".into());
@@ -167,7 +167,8 @@ fn guest_tests(wish: &Wish, tally: &mut Tally) -> Result<i32> {
     let tests = test_executables()?;
     let guest = Guest::prepare(&target().join("guest"))?;
     println!("guest: Linux {}, {}", guest.release(), guest.because);
-    let own = env::current_exe().map_err(|e| format!("find xtask itself: {e}"))?;
+    // Not our own path: the build above may have replaced the file we were started from.
+    let own = beside("xtask");
     let mut argv = vec![own.to_string_lossy().into_owned(), "guest-run".into()];
     argv.push(wish.filter.clone().unwrap_or_default());
     argv.extend(tests.iter().map(|path| path.to_string_lossy().into_owned()));
@@ -182,7 +183,8 @@ fn guest_tests(wish: &Wish, tally: &mut Tally) -> Result<i32> {
 
 fn test_executables() -> Result<Vec<PathBuf>> {
     let mut command = cargo();
-    command.args(["test", "--package", "rrun", "--no-run", "--message-format=json"]);
+    // The whole workspace, as natively: another selection would unify features differently and rebuild everything.
+    command.args(["test", "--workspace", "--no-run", "--message-format=json"]);
     let output = command.stderr(Stdio::null()).output().map_err(|e| format!("cargo: {e}"))?;
     let found = executables(&output.stdout, "test");
     if found.is_empty() { Err("there are no binary tests to run".into()) } else { Ok(found) }
@@ -214,7 +216,7 @@ mod tests {
     use super::*;
 
     fn script(text: &str) -> Result<Count> {
-        tallied(Command::new("/bin/sh").args(["-c", text]))
+        tallied(Command::new("/bin/sh").args(["-c", text]), io::sink())
     }
 
     #[test]
