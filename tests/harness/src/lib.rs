@@ -35,3 +35,7 @@ pub use must::Must;
 pub use place::{beside, busybox, harness_binary, is_static, on_path, workspace};
 pub use runtime::Runtime;
 pub use terminal::{ConsoleSocket, Terminal};
+
+/// The guest's ordinary user, who has subordinate ids: name, uid and gid. On a host it may not exist; tests of
+/// rootless containers say `requires!(root, userns, subids(ORDINARY_USER.0))` and call the runtime as this user.
+pub const ORDINARY_USER: (&str, u32, u32) = ("rrun-user", 4242, 4242);

@@ -24,7 +24,7 @@ use crate::{Must, PATIENCE, harness_binary};
 #[derive(Debug)]
 pub struct Terminal {
     master: File,
-    /// Held until a program has the terminal: a master whose slave is closed reads as hung up.
+    /// Held until a program has it: a master whose slave is closed reads as hung up.
     slave: Option<OwnedFd>,
     name: PathBuf,
     seen: Vec<u8>,
@@ -63,10 +63,13 @@ impl Terminal {
                 None => launcher.env_remove(name),
             };
         }
-        launcher.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
-        let running = Running::start(launcher, &crate::Stdio::AsGiven, &std::env::temp_dir());
-        // The launcher opens the terminal a moment later; ours stays open until something was read.
-        running
+        // The launcher has the terminal from its first moment, so that reading never finds it hung up too early.
+        let slave = self.slave.take().map(Stdio::from);
+        launcher.stdin(
+            slave.unwrap_or_else(|| File::open(&self.name).must("open the terminal").into()),
+        );
+        launcher.stdout(Stdio::null()).stderr(Stdio::inherit());
+        Running::start(launcher, &crate::Stdio::AsGiven, &std::env::temp_dir())
     }
 
     /// Types these bytes.
@@ -127,7 +130,6 @@ impl Terminal {
         // EIO is how a master says that nobody holds the slave any more.
         match self.master.read(&mut buffer) {
             Ok(n) if n > 0 => {
-                self.slave = None;
                 self.seen.extend_from_slice(&buffer[..n]);
                 true
             }
@@ -194,5 +196,77 @@ impl ConsoleSocket {
         // in this process can know it, so the value made here is its only owner.
         let master = unsafe { OwnedFd::from_raw_fd(fd) };
         (Terminal::of_master(master), String::from_utf8_lossy(&text[..bytes]).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::IoSlice;
+    use std::os::unix::net::UnixStream;
+
+    use nix::sys::socket::{ControlMessage, sendmsg};
+
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn a_program_talks_with_its_controlling_terminal() {
+        let mut terminal = Terminal::open(30, 100);
+        let running =
+            terminal.start(&shell("stty size </dev/tty; read word; echo got $word; exit 3"));
+        terminal.expect("30 100");
+        terminal.type_in("hello\n");
+        terminal.expect("got hello");
+        running.wait().code(3);
+    }
+
+    #[test]
+    fn a_resize_reaches_the_program_as_a_signal() {
+        let mut terminal = Terminal::open(24, 80);
+        let probe = harness_binary("probe");
+        let mut command = Command::new(probe);
+        let running = terminal.start(command.arg("winsize"));
+        terminal.expect("24 80");
+        terminal.resize(50, 132);
+        terminal.expect("50 132");
+        drop(running);
+    }
+
+    #[test]
+    fn everything_is_read_before_the_hang_up() {
+        let mut terminal = Terminal::open(24, 80);
+        let running = terminal.start(&shell("seq 1 5000"));
+        let shown = terminal.drain();
+        assert_eq!(shown.lines().count(), 5000);
+        running.wait().success();
+    }
+
+    #[test]
+    fn a_terminal_sent_to_the_console_socket_is_received() {
+        let directory = std::env::temp_dir().join(crate::runtime::unique("rrun-console"));
+        std::fs::create_dir_all(&directory).must("make a directory");
+        let socket = ConsoleSocket::listen(&directory);
+        let pty = openpty(None, None).must("open a pty");
+        let stream = UnixStream::connect(socket.path()).must("connect");
+        let fds = [pty.master.as_raw_fd()];
+        let name = [IoSlice::new(b"/dev/pts/0")];
+        sendmsg::<()>(
+            stream.as_raw_fd(),
+            &name,
+            &[ControlMessage::ScmRights(&fds)],
+            MsgFlags::empty(),
+            None,
+        )
+        .must("send the terminal");
+        let (mut terminal, text) = socket.receive();
+        assert_eq!(text, "/dev/pts/0");
+        File::from(pty.slave).write_all(b"hello").must("write to the terminal");
+        terminal.expect("hello");
+        std::fs::remove_dir_all(directory).must("remove it");
     }
 }

@@ -143,17 +143,17 @@ fn modules(job: &Value) -> Result<()> {
         .map_err(|e| format!("bind {}: {e}", source.display()).into())
 }
 
-/// An ordinary user with subordinate ids, for rootless tests: uid 1000, "rrun-user".
+/// An ordinary user with subordinate ids, for rootless tests; the library calls it `ORDINARY_USER`.
 fn people() -> Result<()> {
     let append = |file: &str, line: &str| -> Result<()> {
         let mut file =
             OpenOptions::new().append(true).create(true).open(Path::new("/new/etc").join(file))?;
         Ok(writeln!(file, "{line}")?)
     };
-    append("passwd", "rrun-user:x:1000:1000::/run/tmp:/bin/sh")?;
-    append("group", "rrun-user:x:1000:")?;
-    append("subuid", "rrun-user:100000:65536")?;
-    append("subgid", "rrun-user:100000:65536")
+    append("passwd", "rrun-user:x:4242:4242::/run/tmp:/bin/sh")?;
+    append("group", "rrun-user:x:4242:")?;
+    append("subuid", "rrun-user:300000:65536")?;
+    append("subgid", "rrun-user:300000:65536")
 }
 
 fn loopback() -> Result<()> {

@@ -20,8 +20,10 @@ const RUNS: usize = 20;
 const EXPLAINED: usize = 16;
 
 const INSIDE: &str = "echo pid $$; echo hostname $(hostname); echo user $(id -u); \
-    echo processes $(ls -d /proc/[0-9]* | wc -l); echo mounts $(wc -l < /proc/self/mounts); \
+    echo mounts $(wc -l < /proc/self/mounts); \
     head -6 /proc/self/mounts | while read s d t o; do echo \"  $d $t\"; done; \
+    cd /sys/fs/cgroup 2>/dev/null && for f in memory.max cpu.max pids.max memory/memory.limit_in_bytes \
+    cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us pids/pids.max; do [ -e $f ] && echo $f $(cat $f); done; \
     echo cgroup $(grep ^0 /proc/self/cgroup); echo ready; sleep 600";
 
 /// One limit: its name, its place in config.json, the controller it needs, and the files that show it (v2, v1).
@@ -64,7 +66,8 @@ pub(crate) fn run(words: &[String]) -> Result<u8> {
         [flag, path] if flag == "--runtime" => PathBuf::from(path),
         _ => return Err("demo takes no words but --runtime PATH".into()),
     };
-    let scratch = target().join("demo");
+    // Of each user's own: what root leaves there an ordinary user could not replace.
+    let scratch = target().join(format!("demo-{}", geteuid()));
     fs::create_dir_all(&scratch).map_err(|e| format!("make {}: {e}", scratch.display()))?;
     let demo = Demo {
         rrun,
@@ -139,7 +142,9 @@ impl Demo {
                 Some(why) => absent.push((limit.name, why)),
             }
         }
-        if !geteuid().is_root() {
+        if geteuid().is_root() {
+            show_cgroup(&mut config);
+        } else {
             as_ordinary_user(&mut config);
         }
         let pretty = serde_json::to_string_pretty(&config).map_err(|e| e.to_string())?;
@@ -244,6 +249,16 @@ fn owner(pid: &str) -> String {
     fs::metadata(format!("/proc/{pid}")).map(|found| found.uid().to_string()).unwrap_or_default()
 }
 
+/// Mounts the container's own cgroup where it can read its limits, unless the configuration does already.
+fn show_cgroup(config: &mut Value) {
+    let Some(mounts) = config.pointer_mut("/mounts").and_then(Value::as_array_mut) else { return };
+    if mounts.iter().all(|mount| mount["type"] != "cgroup") {
+        let options = json!(["ro", "nosuid", "nodev", "noexec", "relatime"]);
+        let (kind, at) = ("cgroup", "/sys/fs/cgroup");
+        mounts.push(json!({ "destination": at, "type": kind, "source": kind, "options": options }));
+    }
+}
+
 /// A user namespace that maps only ourselves, and without what that cannot have.
 fn as_ordinary_user(config: &mut Value) {
     let namespaces = config.pointer_mut("/linux/namespaces").and_then(Value::as_array_mut);
@@ -274,10 +289,12 @@ fn unavailable(controller: &str) -> Option<String> {
     if writable {
         return None;
     }
-    Some(format!(
-        "{} is not delegated to this user (systemd: Delegate=yes for user@.service)",
-        directory.display()
-    ))
+    let fix = if directory.join("cgroup.controllers").exists() {
+        "delegate it: systemd's Delegate=yes for user@.service"
+    } else {
+        "v1 hierarchies are root's; cgroup v2 can be delegated"
+    };
+    Some(format!("{} belongs to another user ({fix})", directory.display()))
 }
 
 /// The cgroup of a `/proc/PID/cgroup` text in the hierarchy that has `controller`: v1, else v2.

@@ -57,7 +57,7 @@ impl<W: Write> Tally<W> {
     fn take_line(&mut self) {
         let line = String::from_utf8_lossy(&self.line).into_owned();
         // libtest may have begun its own line, "test name ... ", before the test spoke.
-        if line.contains("SKIPPED ") {
+        if line.starts_with("SKIPPED ") || line.contains(" ... SKIPPED ") {
             self.skips += 1;
         }
         if let Some(result) = line.trim_start().strip_prefix("test result: ") {
