@@ -24,6 +24,7 @@ use serde_json::json;
 
 use crate::cpio::Cpio;
 use crate::harness_binary;
+use crate::runtime::unique;
 
 pub use kernel::Kernel;
 pub use qemu::Accelerator;
@@ -78,7 +79,7 @@ pub struct Finished {
     pub boot: Duration,
 }
 
-/// A guest that can be started any number of times, one after the other.
+/// A guest that can be started any number of times, also at the same time.
 #[derive(Debug)]
 pub struct Guest {
     kernel: Kernel,
@@ -126,7 +127,7 @@ impl Guest {
     /// # Errors
     /// The guest died, hung or could not be started; the sentence ends with the last lines of its console.
     pub fn run(&self, job: &Job, sink: &mut dyn Write) -> Result<Finished> {
-        let own = self.directory.join(format!("boot-{}", std::process::id()));
+        let own = self.directory.join(unique("boot"));
         fs::create_dir_all(&own).map_err(|e| format!("make {}: {e}", own.display()))?;
         let initramfs = own.join("initramfs");
         fs::write(&initramfs, self.initramfs(job)?)

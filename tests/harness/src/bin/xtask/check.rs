@@ -5,12 +5,13 @@
 
 use std::env;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rrun_harness::guest::{Guest, Job};
-use rrun_harness::{beside, wait_until, workspace};
+use rrun_harness::{wait_until, workspace};
 
 use crate::tally::{Count, Tally, executables};
 use crate::{Result, cargo, machine, target};
@@ -141,44 +142,62 @@ pub(crate) fn guest_environment() -> Vec<(String, String)> {
     all
 }
 
+/// Each test executable gets a guest of its own, as many side by side as there are processors for: a guest that dies
+/// takes one file of tests with it, and an emulated guest uses one processor at a time.
 fn in_guest(wish: &Wish) -> Count {
-    let mut tally = Tally::passing_to(io::stdout());
-    match guest_tests(wish, &mut tally) {
-        Ok(code) => {
-            let mut count = tally.count();
-            if code != 0 && count.failed == 0 {
-                count.failed = 1;
-            }
-            count
-        }
-        Err(why) => {
-            let mut count = failed(&why);
-            count.add(tally.count());
-            count
-        }
-    }
-}
-
-fn guest_tests(wish: &Wish, tally: &mut dyn Write) -> Result<i32> {
     let built = plain(cargo().args(["build", "--workspace", "--bins"]));
     if built.failed > 0 {
-        return Err("the binaries do not build".into());
+        return built;
     }
-    let tests = test_executables()?;
-    let guest = Guest::prepare(&target().join("guest"))?;
+    let prepared =
+        test_executables().and_then(|tests| Ok((tests, Guest::prepare(&target().join("guest"))?)));
+    let (tests, guest) = match prepared {
+        Ok(prepared) => prepared,
+        Err(why) => return failed(&why),
+    };
     println!("guest: Linux {}, {}", guest.release(), guest.because);
-    // Not our own path: the build above may have replaced the file we were started from.
-    let own = beside("xtask");
-    let mut argv = vec![own.to_string_lossy().into_owned(), "guest-run".into()];
-    argv.push(wish.filter.clone().unwrap_or_default());
-    argv.extend(tests.iter().map(|path| path.to_string_lossy().into_owned()));
+    let queue = Mutex::new(tests);
+    let sum = Mutex::new(Count::default());
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..processors.min(4) {
+            scope.spawn(|| {
+                while let Some(test) = lock(&queue).pop() {
+                    let (count, said) = guest_test(&guest, &test, wish);
+                    let mut sum = lock(&sum);
+                    sum.add(count);
+                    println!("     Running {} in a guest\n{said}", test.display());
+                }
+            });
+        }
+    });
+    *lock(&sum)
+}
+
+/// A poisoned lock means that another worker failed; what it guards is still a plain count or list.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn guest_test(guest: &Guest, test: &Path, wish: &Wish) -> (Count, String) {
+    let mut argv = vec![test.to_string_lossy().into_owned(), "--test-threads=2".into()];
+    argv.extend(wish.filter.clone());
     let mut job = Job::new(argv);
     job.env = guest_environment();
     job.cwd = workspace();
     job.deadline = PATIENCE;
-    let finished = guest.run(&job, tally)?;
-    println!("guest: was up after {:.1} s", finished.boot.as_secs_f64());
-    Ok(finished.code)
+    let mut said = Vec::new();
+    let mut tally = Tally::passing_to(&mut said);
+    let finished = guest.run(&job, &mut tally);
+    let mut count = tally.count();
+    let ending = match &finished {
+        Ok(finished) => format!("guest: was up after {:.1} s", finished.boot.as_secs_f64()),
+        Err(why) => format!("FAILED: {why}"),
+    };
+    if count.failed == 0 && !finished.is_ok_and(|finished| finished.code == 0) {
+        count.failed = 1;
+    }
+    (count, format!("{}{ending}", String::from_utf8_lossy(&said)))
 }
 
 fn test_executables() -> Result<Vec<PathBuf>> {
@@ -188,27 +207,6 @@ fn test_executables() -> Result<Vec<PathBuf>> {
     let output = command.stderr(Stdio::null()).output().map_err(|e| format!("cargo: {e}"))?;
     let found = executables(&output.stdout, "test");
     if found.is_empty() { Err("there are no binary tests to run".into()) } else { Ok(found) }
-}
-
-/// The guest's half: runs each test executable, whatever the others did. The first word is a filter or empty.
-pub(crate) fn run_executables(words: &[String]) -> Result<u8> {
-    let (filter, programs) =
-        words.split_first().ok_or("guest-run needs a filter and executables")?;
-    let mut failures = 0;
-    for program in programs {
-        println!("     Running {program}");
-        let mut command = Command::new(program);
-        command.arg("--test-threads=2").stdin(Stdio::null());
-        if !filter.is_empty() {
-            command.arg(filter);
-        }
-        let mut child = command.spawn().map_err(|e| format!("{program}: {e}"))?;
-        let status = wait_until(&mut child, Instant::now() + PATIENCE);
-        if !status.is_some_and(|status| status.success()) {
-            failures += 1;
-        }
-    }
-    Ok(u8::from(failures > 0))
 }
 
 #[cfg(test)]

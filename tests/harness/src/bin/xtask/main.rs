@@ -43,7 +43,6 @@ fn main() -> ExitCode {
         }),
         "vm" => vm(rest),
         "guest-check" => vm(&["sh".into(), "-c".into(), GUEST_FACTS.into()]),
-        "guest-run" => check::run_executables(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(0)
