@@ -93,14 +93,21 @@ impl Running {
     /// Waits until its stdout contains `text`.
     #[track_caller]
     pub fn expect_stdout(&self, text: &str) {
-        let seen = eventually(|| self.stdout().contains(text));
+        eventually(|| self.stdout().contains(text) || self.has_ended());
         assert!(
-            seen,
+            self.stdout().contains(text),
             "`{}` never wrote {text:?}; stdout: {:?}, stderr: {:?}",
             self.shown,
             self.stdout(),
             read(&self.err)
         );
+    }
+
+    /// Whether it waits to be reaped: asked without reaping it, so that its pid stays its own.
+    fn has_ended(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        // The state follows the program's name, which may itself contain spaces and parentheses (proc_pid_stat(5)).
+        stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'))
     }
 
     /// Whether it has not ended yet.
@@ -311,6 +318,13 @@ mod tests {
     fn a_program_ended_by_a_signal_counts_as_128_plus_the_signal() {
         let running = Running::start(shell("kill -TERM $$"), &Stdio::Kept, &std::env::temp_dir());
         running.wait().code(143);
+    }
+
+    #[test]
+    #[should_panic(expected = "never wrote")]
+    fn words_of_a_program_that_has_ended_are_not_waited_for() {
+        let running = Running::start(shell("true"), &Stdio::Kept, &std::env::temp_dir());
+        running.expect_stdout("words");
     }
 
     #[test]

@@ -99,8 +99,9 @@ pub fn met(marker: &str, needs: &[Need]) -> bool {
     // A test of rrun's own asked of the reference is not a gap of the machine.
     let strict = env::var("RRUN_TEST_STRICT").is_ok_and(|value| value == "1") && need != Need::Rrun;
     assert!(!strict, "RRUN_TEST_STRICT=1 and {test} cannot run: {why}");
-    // The locked handle bypasses libtest's capture; a closed stderr cannot be told about.
-    drop(writeln!(std::io::stderr().lock(), "SKIPPED {test}: {why}"));
+    // Written at once, so that tests in other threads cannot break the line, and past libtest's capture, which only
+    // knows the print macros. A closed stderr cannot be told about.
+    drop(std::io::stderr().write_all(format!("SKIPPED {test}: {why}\n").as_bytes()));
     false
 }
 
