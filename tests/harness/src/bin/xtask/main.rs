@@ -1,0 +1,112 @@
+//! `cargo xtask`: everything a developer or CI does beyond `cargo build`.
+//!
+//! Knows the order of the checks, the guest and the demonstration. Refuses to hold logic that a test could use: that is
+//! the library's. A newcomer would add a step to CI alone; CI calls `cargo xtask test` and nothing else.
+
+#![forbid(unsafe_code)]
+
+mod check;
+mod demo;
+mod image;
+mod machine;
+mod show;
+mod tally;
+
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use rrun_harness::guest::{Guest, Job};
+use rrun_harness::workspace;
+
+const USAGE: &str = "\
+cargo xtask test [--native-only | --guest-only] [--filter TEXT]
+                          formatting, lints, all tests here, and the binary tests again in a guest with cgroup v2
+cargo xtask demo          a real image, unpacked, limited and run; what it sees beside what the host sees
+cargo xtask build         the static release binary
+cargo xtask vm COMMAND…   a command in the guest: the host's files, a kernel and cgroups of its own
+cargo xtask guest-check   boots the guest and says what it has";
+
+/// Errors are sentences for a person.
+type Result<T> = std::result::Result<T, String>;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let (verb, rest) = words.split_first().map_or(("help", &[][..]), |(verb, rest)| (verb, rest));
+    let outcome = match verb {
+        "test" => check::Wish::parse(rest).and_then(|wish| check::run(&wish)),
+        "demo" => demo::run(rest),
+        "build" => build().map(|binary| {
+            println!("{}", binary.display());
+            0
+        }),
+        "vm" => vm(rest),
+        "guest-check" => vm(&["sh".into(), "-c".into(), GUEST_FACTS.into()]),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(0)
+        }
+        other => Err(format!("there is no task {other:?}\n{USAGE}")),
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(why) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+const GUEST_FACTS: &str = "uname -sr; echo cgroup controllers: $(cat /sys/fs/cgroup/cgroup.controllers); \
+    echo processors: $(nproc); grep MemTotal /proc/meminfo; \
+    echo user namespaces: $(cat /proc/sys/user/max_user_namespaces)";
+
+/// The directory of cargo's artifacts, whatever the environment calls it.
+fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
+}
+
+fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace());
+    cargo
+}
+
+/// Builds rrun as it is shipped; returns where it is.
+fn build() -> Result<PathBuf> {
+    let mut command = cargo();
+    command.args([
+        "build",
+        "--release",
+        "--package",
+        "rrun",
+        "--bin",
+        "rrun",
+        "--message-format=json-render-diagnostics",
+    ]);
+    let output = command
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|e| format!("cargo: {e}"))?;
+    if !output.status.success() {
+        return Err("the release build failed".into());
+    }
+    let built = tally::executables(&output.stdout, "bin");
+    built.into_iter().next().ok_or_else(|| "cargo built no rrun".into())
+}
+
+fn vm(command: &[String]) -> Result<u8> {
+    if command.is_empty() {
+        return Err("vm needs a command, for instance: cargo xtask vm sh -c 'uname -a'".into());
+    }
+    machine::need(machine::GUEST)?;
+    let guest = Guest::prepare(&target().join("guest"))?;
+    eprintln!("guest: Linux {}, {}", guest.release(), guest.because);
+    let mut job = Job::new(command.iter().cloned());
+    job.env.extend(check::guest_environment());
+    job.deadline = Duration::from_secs(1800);
+    let finished = guest.run(&job, &mut std::io::stdout())?;
+    eprintln!("guest: up after {:.1} s, exit code {}", finished.boot.as_secs_f64(), finished.code);
+    Ok(u8::try_from(finished.code).unwrap_or(1))
+}

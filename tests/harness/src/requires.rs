@@ -1,0 +1,198 @@
+//! What a test needs of the machine, and a loud word when it is not there.
+//!
+//! Knows how to ask for each need; refuses silent skips: a skip prints `SKIPPED …` past libtest's capture, and with
+//! `RRUN_TEST_STRICT=1` (always set in the guest, which has everything) it fails the test.
+//! A newcomer would get wrong that a skipped test counts as passed for libtest; `cargo xtask test` counts the lines.
+
+use std::env;
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use nix::unistd::geteuid;
+
+use crate::{Runtime, busybox, on_path};
+
+/// One thing a test cannot do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Effective uid 0.
+    Root,
+    /// This controller, v1 or v2, where a child cgroup can be made.
+    Cgroup(&'static str),
+    /// A unified hierarchy at /sys/fs/cgroup that has this controller.
+    CgroupV2(&'static str),
+    /// Ordinary users may make user namespaces.
+    UserNamespaces,
+    /// newuidmap and newgidmap are installed and this user has subordinate ids.
+    SubordinateIds(&'static str),
+    /// A static busybox, which the default tree then contains.
+    Busybox,
+    /// A program on `PATH`.
+    Program(&'static str),
+    /// At least this kernel.
+    Kernel(u32, u32),
+    /// A capability in our own permitted set, by its number in `linux/capability.h`.
+    Capability(u32),
+    /// The runtime under test is rrun itself: the test is about something of its own.
+    Rrun,
+}
+
+/// Skips the test, loudly, unless the machine has what it needs: `requires!(root, cgroup("memory"), kernel(5, 19))`.
+#[macro_export]
+macro_rules! requires {
+    ($($need:ident $(($($arg:expr),*))?),+ $(,)?) => {
+        fn here() {}
+        let needs = [$($crate::need!($need $(($($arg),*))?)),+];
+        if !$crate::requires::met(std::any::type_name_of_val(&here), &needs) {
+            return;
+        }
+    };
+}
+
+/// One need of [`requires!`].
+#[macro_export]
+#[doc(hidden)]
+macro_rules! need {
+    (root) => {
+        $crate::requires::Need::Root
+    };
+    (cgroup($name:expr)) => {
+        $crate::requires::Need::Cgroup($name)
+    };
+    (cgroup_v2($name:expr)) => {
+        $crate::requires::Need::CgroupV2($name)
+    };
+    (userns) => {
+        $crate::requires::Need::UserNamespaces
+    };
+    (subids($user:expr)) => {
+        $crate::requires::Need::SubordinateIds($user)
+    };
+    (busybox) => {
+        $crate::requires::Need::Busybox
+    };
+    (program($name:expr)) => {
+        $crate::requires::Need::Program($name)
+    };
+    (kernel($major:expr, $minor:expr)) => {
+        $crate::requires::Need::Kernel($major, $minor)
+    };
+    (capability($number:expr)) => {
+        $crate::requires::Need::Capability($number)
+    };
+    (rrun) => {
+        $crate::requires::Need::Rrun
+    };
+}
+
+/// Whether all needs are met; otherwise says so, or panics when skips are failures.
+///
+/// # Panics
+/// When a need is not met and `RRUN_TEST_STRICT=1`.
+#[must_use]
+pub fn met(marker: &str, needs: &[Need]) -> bool {
+    let test = marker.strip_suffix("::here").unwrap_or(marker);
+    let Some((need, why)) = needs.iter().find_map(|need| Some((*need, missing(*need)?))) else {
+        return true;
+    };
+    // A test of rrun's own asked of the reference is not a gap of the machine.
+    let strict = env::var("RRUN_TEST_STRICT").is_ok_and(|value| value == "1") && need != Need::Rrun;
+    assert!(!strict, "RRUN_TEST_STRICT=1 and {test} cannot run: {why}");
+    // Written at once, so that tests in other threads cannot break the line, and past libtest's capture, which only
+    // knows the print macros. A closed stderr cannot be told about.
+    drop(std::io::stderr().write_all(format!("SKIPPED {test}: {why}\n").as_bytes()));
+    false
+}
+
+/// Why `need` is not met; `None` when it is.
+#[must_use]
+pub fn missing(need: Need) -> Option<String> {
+    let unless = |met: bool, why: String| (!met).then_some(why);
+    match need {
+        Need::Root => unless(geteuid().is_root(), "needs root".into()),
+        Need::Cgroup(name) => {
+            let v1 = fs::metadata(format!("/sys/fs/cgroup/{name}/cgroup.procs")).is_ok();
+            unless(
+                v1 || controllers_v2().contains(name),
+                format!("needs the cgroup controller {name}"),
+            )
+        }
+        Need::CgroupV2(name) => unless(
+            controllers_v2().contains(name),
+            format!("needs a cgroup v2 hierarchy with {name}"),
+        ),
+        Need::UserNamespaces => {
+            unless(user_namespaces(), "needs user namespaces for ordinary users".into())
+        }
+        Need::SubordinateIds(user) => unless(
+            on_path("newuidmap").is_some()
+                && lists("/etc/subuid", user)
+                && lists("/etc/subgid", user),
+            format!(
+                "needs newuidmap (package uidmap) and a line for {user} in /etc/subuid and /etc/subgid"
+            ),
+        ),
+        Need::Busybox => {
+            unless(busybox().is_some(), "needs a static busybox (package busybox-static)".into())
+        }
+        Need::Program(name) => unless(on_path(name).is_some(), format!("needs {name} on PATH")),
+        Need::Kernel(major, minor) => {
+            unless(kernel() >= (major, minor), format!("needs Linux {major}.{minor}"))
+        }
+        Need::Capability(number) => {
+            unless(permitted() >> number & 1 == 1, format!("needs capability number {number}"))
+        }
+        Need::Rrun => unless(Runtime::under_test().is_rrun(), "asks about rrun alone".into()),
+    }
+}
+
+fn lists(file: &str, user: &str) -> bool {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    text.lines().any(|line| line.split(':').next() == Some(user))
+}
+
+/// The controllers of the unified hierarchy at /sys/fs/cgroup, a string because that is how the kernel gives them.
+fn controllers_v2() -> String {
+    fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default()
+}
+
+/// Makes one, as nobody when we are root: the sysctls that forbid it differ between distributions, the attempt does not.
+fn user_namespaces() -> bool {
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "true"]).stdin(Stdio::null()).stderr(Stdio::null());
+    if geteuid().is_root() {
+        use std::os::unix::process::CommandExt;
+        command.uid(65534).gid(65534);
+    }
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn kernel() -> (u32, u32) {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+fn permitted() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let field = status.lines().find_map(|line| line.strip_prefix("CapPrm:"));
+    field.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_kernel_is_enough_and_a_future_one_is_missing() {
+        assert_eq!(missing(Need::Kernel(2, 6)), None);
+        assert_eq!(missing(Need::Kernel(1000, 0)), Some("needs Linux 1000.0".into()));
+    }
+
+    #[test]
+    fn the_macro_lets_a_test_run_whose_needs_are_met() {
+        requires!(kernel(2, 6), program("sh"));
+        assert_eq!(missing(Need::Program("sh")), None);
+    }
+}
