@@ -11,6 +11,7 @@ extern crate std;
 mod errno;
 pub mod fd;
 pub mod seccomp;
+pub mod xattr;
 
 pub use errno::{Errno, Result};
 pub use fd::{Fd, NewFd};
