@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn removing_a_tree_deeper_than_there_are_descriptors_works() {
+    fn a_tree_of_three_thousand_levels_is_removed() {
         let top = std::env::temp_dir().join(format!("rrun-root-deep-{}", std::process::id()));
         std::fs::create_dir_all(&top).unwrap();
         let mut here = Root::open(&top).unwrap().0;
