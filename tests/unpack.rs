@@ -2,6 +2,8 @@
 //!
 //! Hostile archives are in `unpack/hostile.rs`.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
 #[path = "unpack/archive.rs"]
 mod archive;
 #[path = "unpack/hostile.rs"]
