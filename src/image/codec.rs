@@ -82,7 +82,7 @@ impl<R: Read> Zstd<R> {
             let length = match self.frame.init(&mut self.input) {
                 Ok(()) => return Ok(true),
                 Err(Frame::ReadFrameHeaderError(Header::SkipFrame { length, .. })) => length.into(),
-                Err(other) => return Err(io::Error::other(other)),
+                Err(other) => return Err(damaged(&other)),
             };
             if io::copy(&mut self.input.by_ref().take(length), &mut io::sink())? < length {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -103,7 +103,7 @@ impl<R: Read> Read for Zstd<R> {
             }
             self.frame
                 .decode_blocks(&mut self.input, BlockDecodingStrategy::UptoBlocks(1))
-                .map_err(io::Error::other)?;
+                .map_err(|error| damaged(&error))?;
         }
         self.frame.read(buffer)
     }
@@ -111,4 +111,9 @@ impl<R: Read> Read for Zstd<R> {
 
 fn is_skippable(start: &[u8]) -> bool {
     start.len() >= 4 && start[0] & 0xf0 == 0x50 && start[1..4] == [0x2a, 0x4d, 0x18]
+}
+
+/// The decoder's error as text: boxed itself, it would bring its Debug form into the program, 15 KB that nobody reads.
+fn damaged(error: &Frame) -> io::Error {
+    io::Error::other(format!("zstd: {error}"))
 }

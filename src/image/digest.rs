@@ -4,12 +4,12 @@
 //! by letter before it is one; `sha256:../../etc/passwd` never reaches a path.
 
 use crate::error::{Error, Kind, Result};
-use sha2::{Digest as _, Sha256, Sha512};
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-/// An OCI digest of a known algorithm: `sha256:<64 hex digits>` or `sha512:<128 hex digits>`.
+/// An OCI digest, `sha256:<64 hex digits>`. SHA-512 is registered too, but optional, and no builder uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Digest(String);
 
@@ -17,20 +17,13 @@ impl Digest {
     /// Checks the text of a digest.
     ///
     /// # Errors
-    /// [`Kind::Archive`] for anything else than the two forms above.
+    /// [`Kind::Archive`] for anything else.
     pub fn parse(text: &str) -> Result<Self> {
-        let length = match text.split_once(':') {
-            Some(("sha256", hex)) => Some((hex, 64)),
-            Some(("sha512", hex)) => Some((hex, 128)),
-            _ => None,
-        };
         let is_hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
-        match length {
-            Some((hex, length)) if hex.len() == length && hex.chars().all(is_hex) => {
-                Ok(Self(text.to_owned()))
-            }
+        match text.strip_prefix("sha256:") {
+            Some(hex) if hex.len() == 64 && hex.chars().all(is_hex) => Ok(Self(text.to_owned())),
             _ => Err(Error::new(Kind::Archive, format!("invalid digest {text:?}"))
-                .hint("digests are sha256: and 64, or sha512: and 128 lower-case hex digits")),
+                .hint("a digest is sha256: and 64 lower-case hex digits")),
         }
     }
 
@@ -53,28 +46,18 @@ impl fmt::Display for Digest {
     }
 }
 
-#[derive(Debug)]
-enum Hasher {
-    Sha256(Sha256),
-    Sha512(Sha512),
-}
-
 /// Hands bytes through, hashing them, until they are compared with the digest that was promised.
 #[derive(Debug)]
 pub struct Hashing<R> {
     inner: R,
     promised: Option<Digest>,
-    hasher: Hasher,
+    hasher: Sha256,
 }
 
 impl<R: Read> Hashing<R> {
     /// Will compare what `inner` yields with `promised`; without a promise nothing is hashed.
     pub fn new(inner: R, promised: Option<Digest>) -> Self {
-        let hasher = match &promised {
-            Some(digest) if digest.0.starts_with("sha512") => Hasher::Sha512(Sha512::new()),
-            _ => Hasher::Sha256(Sha256::new()),
-        };
-        Self { inner, promised, hasher }
+        Self { inner, promised, hasher: Sha256::new() }
     }
 
     /// Reads what is left and compares; `what` names the thing for the error. Gives the inner reader back.
@@ -84,10 +67,7 @@ impl<R: Read> Hashing<R> {
     pub fn verify(mut self, what: &str) -> Result<R> {
         io::copy(&mut self, &mut io::sink()).map_err(unreadable)?;
         let Some(promised) = self.promised else { return Ok(self.inner) };
-        let found = match self.hasher {
-            Hasher::Sha256(hasher) => format!("sha256:{}", hex(&hasher.finalize())),
-            Hasher::Sha512(hasher) => format!("sha512:{}", hex(&hasher.finalize())),
-        };
+        let found = format!("sha256:{}", hex(&self.hasher.finalize()));
         if found == promised.0 {
             return Ok(self.inner);
         }
@@ -100,10 +80,7 @@ impl<R: Read> Read for Hashing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         if self.promised.is_some() {
-            match &mut self.hasher {
-                Hasher::Sha256(hasher) => hasher.update(&buffer[..count]),
-                Hasher::Sha512(hasher) => hasher.update(&buffer[..count]),
-            }
+            self.hasher.update(&buffer[..count]);
         }
         Ok(count)
     }

@@ -67,7 +67,7 @@ fn entries<R: Skip>(tar: &mut Tar<R>, lowest: bool, rootfs: &mut Rootfs) -> Resu
         one(&entry, tar, rootfs, &mut made, &mut stamps)
             .context(|| format!("entry {:?}", entry.name.escape_ascii().to_string()))?;
     }
-    // Innermost last would disturb nothing either: setting a time does not change the parent's.
+    // In any order: setting a time does not change the parent's.
     for stamp in stamps {
         set_stamp(rootfs.root(), &stamp)?;
     }

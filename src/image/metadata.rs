@@ -3,7 +3,7 @@
 //! What a newcomer would get wrong: chown(2) clears the set-id bits and `security.capability`, so the owner comes first,
 //! then the mode, then attributes; the time comes last because everything else changes it.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::image::tar::{Entry, Node};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
@@ -102,10 +102,7 @@ fn set_xattrs(
     for (name, value) in &entry.xattrs {
         let shown = name.escape_ascii().to_string();
         let Ok(c_name) = CString::new(name.as_slice()) else {
-            return Err(Error::new(
-                crate::error::Kind::Archive,
-                format!("attribute {shown:?} has a NUL byte"),
-            ));
+            return Err(Error::new(Kind::Archive, format!("attribute {shown:?} has a NUL byte")));
         };
         match set(&c_name, value).map_err(|errno| errno.0) {
             Ok(()) => {}

@@ -11,8 +11,10 @@ use crate::image::progress::{Progress, Watched};
 use crate::image::root::{Root, clean};
 use crate::image::tar::{Node, Skip, Tar};
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -217,7 +219,6 @@ fn index(section: Section) -> Result<HashMap<PathBuf, Member>> {
 
 /// Where a symbolic link leads, lexically: these are names in a table, not on a disk, so `..` cannot escape.
 fn link_target(link: &Path, target: &[u8]) -> PathBuf {
-    use std::os::unix::ffi::OsStrExt;
     let mut path = link.parent().unwrap_or(Path::new("")).to_path_buf();
     if target.starts_with(b"/") {
         path.clear();
@@ -226,7 +227,7 @@ fn link_target(link: &Path, target: &[u8]) -> PathBuf {
         match component {
             b"" | b"." => {}
             b".." => drop(path.pop()),
-            name => path.push(std::ffi::OsStr::from_bytes(name)),
+            name => path.push(OsStr::from_bytes(name)),
         }
     }
     path

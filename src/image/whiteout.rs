@@ -12,7 +12,7 @@ use nix::sys::stat::{SFlag, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -109,7 +109,6 @@ impl Made {
     }
 
     fn hide_one(&self, dir: BorrowedFd<'_>, inode: u64, name: &OsStr, levels: u32) -> Result<()> {
-        use std::os::fd::AsFd;
         let stat = match fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Err(Errno::ENOENT) => return Ok(()),
             stat => stat?,
