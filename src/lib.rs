@@ -5,6 +5,7 @@ pub mod container;
 pub mod error;
 pub mod host;
 pub mod id;
+pub mod image;
 pub mod launch;
 pub mod log;
 pub mod plan;

@@ -38,6 +38,7 @@ pub mod signal;
 pub mod trace;
 pub mod tty;
 pub mod wire;
+pub mod xattr;
 
 pub use errno::{Errno, Result};
 pub use fd::{Fd, NewFd};
