@@ -1,4 +1,4 @@
-//! The supervisor with plain programs in place of containers, the console socket, and the sealed executable.
+//! The supervisor with plain programs in place of containers, and the sealed executable.
 //!
 //! It refuses to know containers: nothing here needs root, except to seal by a mount. What a newcomer would get wrong:
 //! signals go to a *process*, and any of a test's threads may get them. Whatever is about signals or standard streams
@@ -11,7 +11,6 @@ use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, tcgetattr};
 use nix::unistd::{Pid, getpid};
-use rrun::launch::console::{PidfdOf, send_console, send_pidfd};
 use rrun::launch::supervise::{Exit, Supervisor};
 use rrun_sys::pidfd::pidfd_open;
 use rrun_sys::signal::start_clean;
@@ -19,7 +18,6 @@ use rrun_sys::tty::{self, Size};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -33,6 +31,7 @@ fn shell(script: &str) -> Command {
     command
 }
 
+#[allow(clippy::zombie_processes, reason = "reaping it is what the supervisor is tested for")]
 fn supervise(mut command: Command, supervisor: Supervisor) -> Exit {
     let child = start_clean(&mut command).spawn().unwrap();
     let pid = i32::try_from(child.id()).unwrap();
@@ -82,9 +81,11 @@ fn in_terminal(script: &str) -> Exit {
 }
 
 /// Shows its protected self, until it is told to end.
+#[allow(clippy::print_stdout, reason = "the first instance reads it")]
 fn sealed() -> Exit {
     rrun::launch::sealed::ensure().unwrap();
-    println!("sealed {}", std::fs::read_to_string("/proc/thread-self/comm").unwrap());
+    let name = std::fs::read_to_string("/proc/thread-self/comm").unwrap();
+    println!("sealed {name}");
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
     Exit::Code(if rrun_sys::sealed::is_sealed().unwrap() { 40 } else { 1 })
 }
@@ -162,6 +163,17 @@ fn signals_reach_the_program() {
 fn a_signal_that_came_before_the_program_reaches_it() {
     let (_, code) = output_of(second("early", "while :; do sleep 0.01; done"));
     assert_eq!(code, Some(128 + libc::SIGUSR1));
+}
+
+#[test]
+fn what_we_ignore_the_program_does_not() {
+    let mut command = Command::new("env");
+    let inner = second("plain", "kill -USR2 $$; exit 1");
+    command.arg("--ignore-signal=USR2").arg(inner.get_program()).args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        command.env(name, value.unwrap());
+    }
+    assert_eq!(output_of(command).1, Some(128 + libc::SIGUSR2));
 }
 
 #[test]
@@ -267,6 +279,30 @@ fn keys_reach_the_program_and_ctrl_c_is_its_own_terminals_business() {
 }
 
 #[test]
+fn in_the_background_our_terminal_is_left_alone() {
+    let scratch = Scratch::new("background");
+    let go = scratch.0.join("go");
+    let outer = openpty(None, None).unwrap();
+    let program = format!("echo up; while [ ! -e {} ]; do sleep 0.01; done", go.display());
+    let inner = second("terminal", &program);
+    let mut command = Command::new("setsid");
+    // A shell with job control starts "$@" in a process group that is not the terminal's foreground.
+    command.args(["--ctty", "bash", "-c", "set -m; \"$@\" & wait $!", "bash"]);
+    command.arg(inner.get_program()).args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        command.env(name, value.unwrap());
+    }
+    command.stdin(outer.slave.try_clone().unwrap()).stdout(outer.slave.try_clone().unwrap());
+    let mut child = command.spawn().unwrap();
+    read_until(File::from(outer.master.try_clone().unwrap()), "up");
+
+    assert!(tcgetattr(&outer.slave).unwrap().local_flags.contains(LocalFlags::ICANON));
+
+    File::create(go).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn another_device_is_not_taken_for_a_pty() {
     let dev = File::open("/dev").unwrap();
     let shm = File::open("/dev/shm").unwrap();
@@ -277,7 +313,7 @@ fn another_device_is_not_taken_for_a_pty() {
     assert!(tty::open_peer(null.as_raw_fd()).is_err());
 }
 
-// ---- descriptors handed over, and the executable
+// ---- the executable
 
 struct Scratch(PathBuf);
 
@@ -293,54 +329,6 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         std::fs::remove_dir_all(&self.0).unwrap();
     }
-}
-
-fn received(listener: &UnixListener) -> (String, OwnedFd) {
-    let (connection, _) = listener.accept().unwrap();
-    let mut bytes = [0; 64];
-    let message = rrun_sys::rights::receive(connection.as_raw_fd(), &mut bytes).unwrap();
-    let name = String::from_utf8(bytes[..message.length].to_vec()).unwrap();
-    (name, message.descriptor.unwrap().into())
-}
-
-#[test]
-fn a_console_is_handed_over_with_its_name() {
-    let scratch = Scratch::new("console");
-    let socket = scratch.0.join("console.sock");
-    let listener = UnixListener::bind(&socket).unwrap();
-    let (master, peer) = pty();
-
-    send_console(&socket, master.as_fd(), "/dev/pts/0").unwrap();
-
-    let (name, master) = received(&listener);
-    assert_eq!(name, "/dev/pts/0");
-    File::from(peer).write_all(b"hello\n").unwrap();
-    read_until(File::from(master), "hello");
-}
-
-#[test]
-fn a_pidfd_is_handed_over_with_runcs_word_for_its_kind() {
-    let scratch = Scratch::new("pidfd");
-    let socket = scratch.0.join("pidfd.sock");
-    let listener = UnixListener::bind(&socket).unwrap();
-    let own: OwnedFd = pidfd_open(i32::try_from(std::process::id()).unwrap()).unwrap().into();
-
-    for (of, word) in [(PidfdOf::Init, "standard"), (PidfdOf::Exec, "setns")] {
-        send_pidfd(&socket, own.as_fd(), of).unwrap();
-        let (name, pidfd) = received(&listener);
-        assert_eq!(name, word);
-        rrun_sys::pidfd::pidfd_send_signal(pidfd.as_raw_fd(), 0).unwrap();
-    }
-}
-
-#[test]
-fn a_console_socket_that_nobody_listens_at_is_named() {
-    let (master, _peer) = pty();
-    let error = send_console("/nonexistent/c.sock".as_ref(), master.as_fd(), "/dev/pts/0");
-    assert_eq!(
-        error.unwrap_err().to_string(),
-        "console socket /nonexistent/c.sock: connect: no such file or directory (ENOENT)"
-    );
 }
 
 /// CVE-2019-5736, step by step: hold the runtime's executable, wait for the runtime to be gone, write.

@@ -1,15 +1,18 @@
-//! The sd_notify proxy between a socket that plays the container's program and one that plays systemd.
+//! What goes over sockets: a console, a pidfd, and sd_notify between one that plays the program and one that plays
+//! systemd.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use rrun::launch::console::{PidfdOf, send_console, send_pidfd};
 use rrun::launch::notify::{Proxy, Readiness, make_directory};
 use rrun_sys::pidfd::pidfd_open;
+use rrun_sys::tty;
 use std::ffi::OsString;
-use std::fs;
-use std::io::{IoSlice, PipeReader, Read, pipe};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, IoSlice, PipeReader, Read, Write, pipe};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -150,5 +153,65 @@ fn an_address_that_is_none_is_refused_with_what_to_do() {
     assert_eq!(
         error.to_string(),
         "NOTIFY_SOCKET=vsock:2:1234 is no address; give an absolute path, or @ and an abstract name, or unset it"
+    );
+}
+
+// ---- descriptors handed to our caller
+
+/// A pty, from this machine's own devpts.
+fn pty() -> (OwnedFd, OwnedFd) {
+    let devpts = File::open("/dev/pts").unwrap();
+    let master: OwnedFd = tty::open_master(devpts.as_raw_fd()).unwrap().into();
+    let peer: OwnedFd = tty::open_peer(master.as_raw_fd()).unwrap().into();
+    (master, peer)
+}
+
+fn received(listener: &UnixListener) -> (String, OwnedFd) {
+    let (connection, _) = listener.accept().unwrap();
+    let mut bytes = [0; 64];
+    let message = rrun_sys::rights::receive(connection.as_raw_fd(), &mut bytes).unwrap();
+    let name = String::from_utf8(bytes[..message.length].to_vec()).unwrap();
+    (name, message.descriptor.unwrap().into())
+}
+
+#[test]
+fn a_console_is_handed_over_with_its_name() {
+    let stage = Stage::new("console");
+    let socket = stage.directory.join("console.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let (master, peer) = pty();
+
+    send_console(&socket, master.as_fd(), "/dev/pts/0").unwrap();
+
+    let (name, master) = received(&listener);
+    assert_eq!(name, "/dev/pts/0");
+    File::from(peer).write_all(b"hello\n").unwrap();
+    let mut line = String::new();
+    BufReader::new(File::from(master)).read_line(&mut line).unwrap();
+    assert_eq!(line, "hello\r\n");
+}
+
+#[test]
+fn a_pidfd_is_handed_over_with_runcs_word_for_its_kind() {
+    let stage = Stage::new("pidfd");
+    let socket = stage.directory.join("pidfd.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let own: OwnedFd = pidfd_open(i32::try_from(std::process::id()).unwrap()).unwrap().into();
+
+    for (of, word) in [(PidfdOf::Init, "standard"), (PidfdOf::Exec, "setns")] {
+        send_pidfd(&socket, own.as_fd(), of).unwrap();
+        let (name, pidfd) = received(&listener);
+        assert_eq!(name, word);
+        rrun_sys::pidfd::pidfd_send_signal(pidfd.as_raw_fd(), 0).unwrap();
+    }
+}
+
+#[test]
+fn a_console_socket_that_nobody_listens_at_is_named() {
+    let (master, _peer) = pty();
+    let error = send_console("/nonexistent/c.sock".as_ref(), master.as_fd(), "/dev/pts/0");
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "console socket /nonexistent/c.sock: connect: no such file or directory (ENOENT)"
     );
 }
