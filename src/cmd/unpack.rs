@@ -54,8 +54,9 @@ pub fn run(_globals: &Globals, args: &UnpackArgs) -> Result<u8> {
 /// What an image does not say: that of `rrun spec`, with the privileges that images expect.
 fn base(caller: Caller) -> Result<Value> {
     let text = default_config(caller != Caller::Root)?;
-    let mut config: Value = serde_json::from_str(&text)
-        .map_err(|error| Error::new(Kind::Internal, format!("the default configuration: {error}")))?;
+    let mut config: Value = serde_json::from_str(&text).map_err(|error| {
+        Error::new(Kind::Internal, format!("the default configuration: {error}"))
+    })?;
     let process = &mut config["process"];
     process["terminal"] = json!(false);
     process["noNewPrivileges"] = json!(false);

@@ -4,13 +4,13 @@
 //! What a newcomer would get wrong: the gate's presence *is* the status "created". `start` removes it once the program
 //! runs, and a second `start` finds none.
 
+use super::socket::Address;
 use crate::error::{Error, Kind, Result, ResultExt};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen as listen_on,
     socket,
 };
 use rrun_sys::wire::{self, Frame, Tag};
-use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -18,17 +18,6 @@ use std::path::{Path, PathBuf};
 #[must_use]
 pub fn socket_path(directory: &Path) -> PathBuf {
     directory.join("gate")
-}
-
-/// The gate's address. One that does not fit into the 108 bytes of a unix(7) address is named through its directory.
-fn address(directory: &Path) -> Result<(UnixAddr, Option<File>)> {
-    let path = socket_path(directory);
-    if let Ok(address) = UnixAddr::new(&path) {
-        return Ok((address, None));
-    }
-    let open = File::open(directory).context(|| format!("open {}", directory.display()))?;
-    let short = format!("/proc/self/fd/{}/gate", open.as_raw_fd());
-    Ok((UnixAddr::new(short.as_str())?, Some(open)))
 }
 
 fn new_socket() -> Result<OwnedFd> {
@@ -40,9 +29,9 @@ fn new_socket() -> Result<OwnedFd> {
 /// # Errors
 /// As bind(2) and listen(2).
 pub fn listen(directory: &Path) -> Result<OwnedFd> {
-    let (address, _directory) = address(directory)?;
+    let address = Address::of(&socket_path(directory))?;
     let socket = new_socket()?;
-    bind(socket.as_raw_fd(), &address)
+    bind(socket.as_raw_fd(), &UnixAddr::new(address.path())?)
         .map_err(Error::from)
         .context(|| format!("make the gate in {}", directory.display()))?;
     listen_on(&socket, Backlog::new(1)?)?;
@@ -55,9 +44,9 @@ pub fn listen(directory: &Path) -> Result<OwnedFd> {
 /// # Errors
 /// [`Kind::State`] when nobody waits at the gate.
 pub fn release(directory: &Path) -> Result<Option<Frame>> {
-    let (address, _directory) = address(directory)?;
+    let address = Address::of(&socket_path(directory))?;
     let socket = new_socket()?;
-    connect(socket.as_raw_fd(), &address).map_err(|errno| {
+    connect(socket.as_raw_fd(), &UnixAddr::new(address.path())?).map_err(|errno| {
         Error::new(Kind::State, "the container does not wait to be started")
             .with_call("connect(gate)", errno as i32)
     })?;

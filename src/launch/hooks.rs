@@ -55,14 +55,17 @@ fn run(hook: &Hook, state_json: &str) -> Result<()> {
         None => (hook.path.to_str().unwrap_or_default(), &[][..]),
     };
     let mut said = memory_file("")?;
-    let mut child = Command::new(&hook.path)
+    let mut command = Command::new(&hook.path);
+    command
         .arg0(name)
         .args(arguments)
         .env_clear()
         .envs(hook.env.iter().map(|pair| pair.split_once('=').unwrap_or((pair, ""))))
         .stdin(memory_file(state_json)?)
         .stdout(Stdio::null())
-        .stderr(said.try_clone()?)
+        .stderr(said.try_clone()?);
+    // The supervisor's parent has every signal blocked by now.
+    let mut child = rrun_sys::signal::start_clean(&mut command)
         .spawn()
         .map_err(|error| Error::from(error).with_kind(Kind::Hook))?;
     if let Some(timeout) = hook.timeout {

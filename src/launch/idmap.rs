@@ -7,7 +7,7 @@ use crate::error::{Error, Kind, Result, ResultExt};
 use crate::plan::DetachedTree;
 use crate::spec::{IdMap, IdMaps};
 use rrun_sys::mount::{self, ATTR_IDMAP, Attr, Reach};
-use rrun_sys::{clone, pidfd};
+use rrun_sys::{clone, pidfd, reap, signal};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Command;
 
@@ -52,7 +52,7 @@ fn program(name: &str, pid: i32, maps: &[IdMap], pointer: &str) -> Result<()> {
     for map in maps {
         command.args([map.container_id, map.host_id, map.size].map(|id| id.to_string()));
     }
-    let output = command.output().map_err(|error| {
+    let output = signal::start_clean(&mut command).output().map_err(|error| {
         Error::new(Kind::Denied, format!("run {name}: {error}"))
             .at(pointer)
             .hint("install it (Debian: uidmap), or map only your own id")
@@ -103,7 +103,7 @@ fn user_namespace(maps: &IdMaps) -> Result<OwnedFd> {
         Ok(OwnedFd::from(std::fs::File::open(&path).context(|| format!("open {path}"))?))
     });
     let ended = pidfd::pidfd_send_signal(handle.as_raw_fd(), libc::SIGKILL)
-        .and_then(|()| clone::wait(handle.as_raw_fd(), true));
+        .and_then(|()| reap::wait(handle.as_raw_fd()));
     let namespace = namespace?;
     ended.context(|| "end the process that held a user namespace")?;
     Ok(namespace)

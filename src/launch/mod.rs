@@ -40,7 +40,7 @@ use cgroup::Cgroup;
 use fault::point;
 use lower::{Ends, Opened};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket, socketpair};
-use rrun_sys::clone::Ended;
+use rrun_sys::reap::{self, Ended};
 use rrun_sys::script::Checkpoint;
 use rrun_sys::trace::SharedClock;
 use rrun_sys::wire::{self, Frame, Tag};
@@ -328,7 +328,7 @@ impl Parent<'_> {
 
     /// The second clone is the container; the first has ended.
     fn hopped(&mut self, sibling: OwnedFd, owner: &mut dyn Owner) -> Result<()> {
-        clone::wait(self.pidfd.as_raw_fd(), true)?;
+        reap::wait(self.pidfd.as_raw_fd())?;
         self.pid = gate::pid_of(sibling.as_fd())?;
         self.pidfd = sibling;
         self.introduce(owner)
@@ -388,10 +388,10 @@ impl Parent<'_> {
 
     /// The child ended without a word.
     fn killed(&self) -> Error {
-        let how = match clone::wait(self.pidfd.as_raw_fd(), true) {
-            Ok(Some(Ended::Signal(signal))) => format!("was killed by signal {signal}"),
-            Ok(Some(Ended::Code(code))) => format!("ended with exit status {code}"),
-            Ok(None) | Err(_) => "ended".to_owned(),
+        let how = match reap::wait(self.pidfd.as_raw_fd()) {
+            Ok(Ended::Signal(signal)) => format!("was killed by signal {signal}"),
+            Ok(Ended::Code(code)) => format!("ended with exit status {code}"),
+            Err(_) => "ended".to_owned(),
         };
         Error::new(Kind::Child, format!("the container's set-up {how} before its program started"))
             .hint("if its memory limit is very low, raise linux.resources.memory.limit")
@@ -400,8 +400,7 @@ impl Parent<'_> {
     /// Ends the child, and waits until it is gone.
     fn end(self, error: Error) -> Error {
         let fd = self.pidfd.as_raw_fd();
-        let ended =
-            pidfd::pidfd_send_signal(fd, libc::SIGKILL).and_then(|()| clone::wait(fd, true));
+        let ended = pidfd::pidfd_send_signal(fd, libc::SIGKILL).and_then(|()| reap::wait(fd));
         match ended {
             Ok(_) | Err(rrun_sys::Errno(libc::ESRCH | libc::ECHILD)) => error,
             Err(errno) => error.while_undoing(Error::kernel("kill the child", errno.0)),

@@ -12,7 +12,7 @@
 //! It refuses to know what the container is; a pid and a pidfd are enough. What a newcomer would get wrong: the signals
 //! are blocked *before* the clone. Blocked after, a container that ends at once has ended unseen, and its runtime waits
 //! for ever (youki does). They stay blocked when the container has ended, so that a second Ctrl-C cannot cut the
-//! cleaning up short; whatever we start from then on must empty its mask (std::process::Command does).
+//! cleaning up short. Whatever else we start from then on (hooks) goes through [`rrun_sys::signal::start_clean`].
 
 use super::notify::Proxy;
 use super::relay::{End, Relay};

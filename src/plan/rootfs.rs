@@ -100,7 +100,11 @@ pub fn assemble(
         let path = text("/process/env", &directory.to_string_lossy())?;
         let at = At { root: ROOT, path: c"run/notify".into() };
         let source = BindSource::Path(path, false);
-        steps.push(Phase::Rootfs, Act::Bind { source, changes: Changes::default(), at });
+        // Connecting to the socket needs no write.
+        let set = ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC;
+        let own = Attr { set, ..Attr::default() };
+        let changes = Changes { own, ..Changes::default() };
+        steps.push(Phase::Rootfs, Act::Bind { source, changes, at });
     }
     devices::nodes(spec, host, steps)?;
     if let Some(process) = &spec.process {

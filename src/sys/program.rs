@@ -1,6 +1,7 @@
 //! The end of the child's life: hooks, the gate, the filter, the program.
 
 use crate::interpret::{At, Done, Fault, State, leave};
+use crate::reap::{self, Ended};
 use crate::script::{Call, HookCall, NotifyTo, Strings};
 use crate::seccomp::Instruction;
 use crate::wire::Tag;
@@ -30,20 +31,19 @@ pub(crate) fn hook(hook: &HookCall<'_>) -> Done {
         // SAFETY: no siginfo is given, as the call allows.
         unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, libc::SIGKILL, info, 0) };
     }
-    let ended = clone::wait(pidfd, true).at(Call::HookStatus)?;
+    let ended = reap::wait(pidfd).at(Call::HookStatus)?;
     path::close(pidfd);
     match ended {
         _ if ready == 0 => {
             Err(Fault { call: Call::HookTimeout, errno: libc::ETIMEDOUT, detail: 0 })
         }
-        Some(clone::Ended::Code(0)) => Ok(()),
-        Some(clone::Ended::Code(code)) => {
+        Ended::Code(0) => Ok(()),
+        Ended::Code(code) => {
             Err(Fault { call: Call::HookStatus, errno: libc::ECANCELED, detail: code.into() })
         }
-        Some(clone::Ended::Signal(signal)) => {
+        Ended::Signal(signal) => {
             Err(Fault { call: Call::HookSignal, errno: libc::ECANCELED, detail: signal as u32 })
         }
-        None => Err(Fault { call: Call::HookStatus, errno: libc::ECHILD, detail: 0 }),
     }
 }
 

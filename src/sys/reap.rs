@@ -1,6 +1,6 @@
 //! waitid(2): how a child ended, and no zombie left of it.
 //!
-//! It refuses to wait long: whoever has to wait polls a pidfd. What a newcomer would get wrong: a program can be killed
+//! Whoever has more to wait for polls a pidfd, and then reaps. What a newcomer would get wrong: a program can be killed
 //! by a real-time signal, which is a number and not one of the thirty-one names, so the signal stays a number here.
 
 use crate::{Errno, Fd, Result};
@@ -29,14 +29,31 @@ pub enum Child {
 /// # Errors
 /// ECHILD when it is not the caller's child, or the caller has none.
 pub fn reap(child: Child) -> Result<Option<(i32, Ended)>> {
+    reap_with(child, libc::WNOHANG)
+}
+
+/// Waits until the child behind `pidfd` has ended, and reaps it.
+///
+/// # Errors
+/// ECHILD when it is not the caller's child.
+pub fn wait(pidfd: Fd) -> Result<Ended> {
+    loop {
+        match reap_with(Child::Pidfd(pidfd), 0) {
+            Ok(Some((_, ended))) => return Ok(ended),
+            Ok(None) | Err(Errno(libc::EINTR)) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+fn reap_with(child: Child, flags: i32) -> Result<Option<(i32, Ended)>> {
     let (kind, id) = match child {
         Child::Pidfd(pidfd) => (libc::P_PIDFD, pidfd as libc::id_t),
         Child::Any => (libc::P_ALL, 0),
     };
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     // SAFETY: `info` is a live siginfo_t that the call fills or leaves zero.
-    let answer =
-        unsafe { libc::waitid(kind, id, info.as_mut_ptr(), libc::WEXITED | libc::WNOHANG) };
+    let answer = unsafe { libc::waitid(kind, id, info.as_mut_ptr(), libc::WEXITED | flags) };
     Errno::check(answer.into())?;
     // SAFETY: zeroed before the call, and plain numbers.
     let info = unsafe { info.assume_init() };

@@ -35,6 +35,20 @@ pub fn reset() {
     empty_mask();
 }
 
+/// Makes `command` begin as after [`reset`]. `Command` hands its starter's blocked signals on, and a foreground runtime
+/// blocks all of them: its hooks, for one, could not be told to end.
+#[cfg(feature = "std")]
+pub fn start_clean(command: &mut std::process::Command) -> &mut std::process::Command {
+    use std::os::unix::process::CommandExt;
+    let reset = || {
+        reset();
+        Ok(())
+    };
+    // SAFETY: between fork and exec, `reset` makes raw system calls on constants: no allocation, no lock, no memory
+    // of another thread.
+    unsafe { command.pre_exec(reset) }
+}
+
 /// Unblocks every signal of the calling thread.
 pub fn empty_mask() {
     let nothing = 0_u64;

@@ -1,0 +1,1 @@
+//! Tests of mounts: being written.

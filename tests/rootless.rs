@@ -1,0 +1,1 @@
+//! Tests of rootless: being written.
