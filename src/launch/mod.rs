@@ -163,7 +163,9 @@ impl Launch<'_> {
             pidfd: child.pidfd.into(),
             state,
         };
-        let attended = point("clone").and_then(|()| parent.attend(&opened, owner));
+        let attended = point("clone")
+            .and_then(|()| self.guard_devices(cgroup, directory.as_ref()))
+            .and_then(|()| parent.attend(&opened, owner));
         if let Some(clock) = &clock {
             let steps = self.plan.steps.iter().map(ToString::to_string);
             self.trace.child(parent.pid, clock, steps);
@@ -172,6 +174,12 @@ impl Launch<'_> {
             Ok(()) => Ok((parent.pid, parent.pidfd)),
             Err(error) => Err(parent.end(error)),
         }
+    }
+
+    fn guard_devices(&self, cgroup: &Cgroup, directory: Option<&OwnedFd>) -> Result<()> {
+        let Place::New(plan) = self.place else { return Ok(()) };
+        let _span = self.trace.span("guard devices");
+        cgroup.guard(plan, directory.map(AsFd::as_fd))
     }
 
     /// Where the child stamps its steps, when traced.
