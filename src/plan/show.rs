@@ -237,7 +237,10 @@ pub fn host_lines(plan: &Plan, spec: &Spec) -> Vec<(&'static str, String)> {
         lines.push(("mount", format!("clone {}{mapped}", tree.source.to_string_lossy())));
     }
     for join in &plan.joins {
-        lines.push(("open", format!("namespace {} {}", kinds_text(join.kinds.into()), join.path)));
+        let kinds = kinds_text(join.kinds.into());
+        // An exec's have no path: they are entered through the init's pidfd.
+        let of = if join.pointer.is_empty() { "of the init".into() } else { join.path.to_string() };
+        lines.push(("open", format!("namespace {kinds} {of}")));
     }
     let new = kinds_text(plan.clone);
     lines.push((
