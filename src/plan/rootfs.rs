@@ -26,6 +26,9 @@ pub struct DetachedTree {
     pub recursive: bool,
     /// An idmap to apply, and whether to all of the tree. `None`: the path is only hidden from the child.
     pub idmap: Option<(Vec<IdMap>, Vec<IdMap>, bool)>,
+    /// What cuts it off from the mounts that it is a copy of, as the child cuts off what it copies itself: `MS_SLAVE`,
+    /// `MS_PRIVATE`, or 0 for a root that stays shared with the host.
+    pub propagation: u64,
     /// The mount that asked for it.
     pub pointer: String,
 }
@@ -133,7 +136,8 @@ fn detached(
     recursive: bool,
     pointer: &str,
 ) -> Option<DetachedTree> {
-    let hidden = spec.namespaces.user != Namespace::Inherit && host.permitted_caps & (1 << 21) != 0;
+    let own_users = spec.namespaces.user != Namespace::Inherit;
+    let hidden = own_users && host.permitted_caps & (1 << 21) != 0;
     let idmap = mount.idmap.as_ref().map(|idmap| {
         let own = |given: &Vec<IdMap>, container: &Vec<IdMap>| {
             if given.is_empty() { container.clone() } else { given.clone() }
@@ -141,10 +145,14 @@ fn detached(
         let maps = &spec.id_maps;
         (own(&idmap.uid, &maps.uid), own(&idmap.gid, &maps.gid), idmap.recursive)
     });
+    // A mount namespace of other users is never a peer of the host's (mount_namespaces(7)).
+    let at_least = own_users.then_some(libc::MS_SLAVE);
+    let propagation = namespaces::propagation_from_host(spec).or(at_least).unwrap_or_default();
     (hidden || idmap.is_some()).then(|| DetachedTree {
         source: source.clone(),
         recursive,
         idmap,
+        propagation,
         pointer: pointer.to_owned(),
     })
 }
