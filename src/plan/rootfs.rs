@@ -119,8 +119,21 @@ pub fn assemble(
     Ok(trees)
 }
 
+/// The longest name or value that fsconfig(2) takes.
+const LONGEST: usize = 255;
+
 /// `NAME=VALUE`, or a flag.
 fn parameter(pointer: &str, option: &str) -> Result<(CString, Option<CString>)> {
+    let (name, value) = option.split_once('=').unwrap_or((option, ""));
+    if name.len().max(value.len()) > LONGEST {
+        let name: String = name.chars().take(32).collect();
+        let message = format!(
+            "{name:?} has {} bytes, and the kernel takes at most {LONGEST} in one option",
+            value.len().max(option.len() - value.len())
+        );
+        return Err(Error::unsupported(pointer, message)
+            .hint("use shorter paths, or an overlay's \"lowerdir+\" once for each layer"));
+    }
     match option.split_once('=') {
         Some((name, value)) => Ok((text(pointer, name)?, Some(text(pointer, value)?))),
         None => Ok((text(pointer, option)?, None)),
