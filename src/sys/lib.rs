@@ -17,6 +17,7 @@ pub mod bpf;
 pub mod clone;
 mod console;
 mod copy;
+mod create;
 pub mod cred;
 mod errno;
 pub mod facts;
