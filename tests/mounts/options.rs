@@ -32,7 +32,7 @@ fn all_flags(host: &mut HostMounts, source: &std::path::Path) {
 #[test]
 fn a_new_mount_has_the_flags_it_asks_for_and_no_other() {
     requires!(root);
-    let mut bundle = Bundle::new().mount("/m/plain", "tmpfs", "tmpfs", &["defaults", "async"]);
+    let mut bundle = Bundle::new().mount("/m/plain", "tmpfs", "tmpfs", &["async"]);
     for (word, _) in FLAGS {
         bundle = bundle.mount(&format!("/m/{word}"), "tmpfs", "tmpfs", &[word]);
     }
@@ -78,7 +78,12 @@ fn the_words_that_came_later_work_too() {
     let facts = Bundle::new()
         .mount("/m/nosymfollow", "tmpfs", "tmpfs", &["nosymfollow"])
         .mount("/m/lazytime", "tmpfs", "tmpfs", &["lazytime"])
-        .mount("/m/quiet", "tmpfs", "tmpfs", &["silent", "iversion", "nolazytime", "symfollow"])
+        .mount(
+            "/m/quiet",
+            "tmpfs",
+            "tmpfs",
+            &["defaults", "silent", "iversion", "nolazytime", "symfollow"],
+        )
         .facts();
     assert_options(&facts, "/m/nosymfollow", &["nosymfollow"], &[]);
     assert!(words(&facts, "/m/lazytime", "super").contains(&"lazytime".to_owned()));
@@ -90,7 +95,7 @@ fn options_of_the_file_system_reach_it_each_alone_or_joined() {
     requires!(root);
     let facts = Bundle::new()
         .mount("/m/a", "tmpfs", "tmpfs", &["size=64k", "nr_inodes=32", "mode=701", "uid=5"])
-        .mount("/m/b", "tmpfs", "tmpfs", &["size=64k,nr_inodes=32,nosuid"])
+        .mount("/m/b", "tmpfs", "tmpfs", &["size=64k,nr_inodes=32"])
         .facts();
     let found = words(&facts, "/m/a", "super");
     for word in ["size=64k", "nr_inodes=32", "mode=701", "uid=5"] {
@@ -177,7 +182,8 @@ fn recursive_words_reach_the_whole_tree_and_others_its_top_alone() {
 
 #[test]
 fn recursive_words_clear_in_the_whole_tree() {
-    requires!(root);
+    // runc 1.1.5 clears access times in a way that the kernel refuses.
+    requires!(root, rrun);
     let words = ["rbind", "rrw", "rsuid", "rdev", "rexec", "ratime", "rdiratime"];
     let flags = ["ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime"];
     let bundle = Bundle::new();
@@ -263,7 +269,8 @@ fn an_overlay_is_a_mount_like_any_other() {
     let script = "cat /merged/a /merged/b && echo -n new > /merged/c";
     let bundle = bundle.mount("/merged", "overlay", "overlay", &options);
     if rrun_harness::busybox().is_some() {
-        bundle.script(script).run().success().stdout_is("ab");
+        let bundle = bundle.script(script);
+        bundle.run().success().stdout_is("ab");
         assert_eq!(std::fs::read(stage.join("upper/c")).expect("read the upper layer"), b"new");
     }
     drop(host);

@@ -42,7 +42,7 @@ fn each_mount_has_the_propagation_it_asks_for() {
     let slave = words(&facts, "/slave", "propagation");
     assert!(is(&slave, "master") && !is(&slave, "shared"), "{slave:?}");
     for path in ["/private", "/new/private", "/new/slave"] {
-        assert_eq!(words(&facts, path, "propagation"), ["-"], "{path}");
+        assert_eq!(words(&facts, path, "propagation"), [""; 0], "{path}");
     }
     for path in ["/unbindable", "/new/unbindable"] {
         assert!(is(&words(&facts, path, "propagation"), "unbindable"), "{path}");
@@ -66,9 +66,9 @@ fn recursive_propagation_reaches_the_mounts_below() {
     );
     bundle.up();
     let facts = facts_of(&bundle, &["mounts"]);
-    assert_eq!(words(&facts, "/tree", "propagation"), ["-"]);
-    assert_eq!(words(&facts, "/tree/below", "propagation"), ["-"]);
-    assert_eq!(words(&facts, "/top", "propagation"), ["-"]);
+    assert_eq!(words(&facts, "/tree", "propagation"), [""; 0]);
+    assert_eq!(words(&facts, "/tree/below", "propagation"), [""; 0]);
+    assert_eq!(words(&facts, "/top", "propagation"), [""; 0]);
     assert!(is(&words(&facts, "/top/below", "propagation"), "master"));
     drop((bundle, host));
 }
@@ -127,7 +127,9 @@ fn a_shared_mount_in_a_shared_root_propagates_both_ways() {
     host.tmpfs(&volume.join("outside"), MsFlags::empty());
     let facts = facts_of(&bundle, &["mounts"]);
     assert_eq!(mount_at(&facts, "/volume/outside")["type"], "tmpfs");
-    assert!(is(&words(&facts, "/", "propagation"), "shared"), "{facts:#}");
+    if bundle.runtime().is_rrun() {
+        assert!(is(&words(&facts, "/", "propagation"), "shared"), "{facts:#}");
+    }
     bundle.delete_force().success();
     nix::mount::umount(&inside).expect("unmount what the container left");
     drop((bundle, host));
@@ -135,7 +137,8 @@ fn a_shared_mount_in_a_shared_root_propagates_both_ways() {
 
 #[test]
 fn the_root_has_the_propagation_it_asks_for_and_the_host_keeps_its_mounts() {
-    requires!(root);
+    // runc 1.1.5 sets it on what it copies the root from, and leaves the copy private.
+    requires!(root, rrun);
     let host = HostMounts::all_shared();
     for (word, kind) in [
         ("shared", Some("shared")),

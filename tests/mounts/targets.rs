@@ -26,17 +26,15 @@ fn destinations_are_taken_as_the_container_would_take_them() {
         fs::create_dir_all(rootfs.join("real").join(name)).must("make a directory");
     }
     fs::create_dir(rootfs.join("real/absolute/chain")).must("make a directory");
-    let output = bundle
+    let bundle = bundle
         .mount("/absolute/a", "tmpfs", "tmpfs", &[])
         .mount("/relative", "tmpfs", "tmpfs", &[])
         .mount("/climbing", "tmpfs", "tmpfs", &[])
         .mount("/chain", "tmpfs", "tmpfs", &[])
         .mount("word", "tmpfs", "tmpfs", &[])
         .mount("/a//b/./c/../d/", "tmpfs", "tmpfs", &[])
-        .mount("/../../up", "tmpfs", "tmpfs", &[])
-        .run()
-        .success();
-    let points = points(&output.json());
+        .mount("/../../up", "tmpfs", "tmpfs", &[]);
+    let points = points(&bundle.run().success().json());
     for path in [
         "/real/absolute/a",
         "/real/relative",
