@@ -19,6 +19,7 @@ pub mod bpf;
 pub mod clone;
 mod console;
 mod copy;
+mod create;
 pub mod cred;
 pub mod entry;
 mod errno;
