@@ -1,6 +1,6 @@
 //! The `rrun` command: parse, dispatch, report, exit code. Nothing else.
 
-use rrun::cmd::{self, args};
+use rrun::cmd::{self, args, inherited};
 use rrun::error::Error;
 use rrun::launch::sealed;
 use rrun::log;
@@ -8,7 +8,13 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let (globals, understood) = match args::parse(std::env::args_os()) {
-        Ok(args::Invocation { globals, verb, request }) => (globals, Ok((verb, request))),
+        Ok(args::Invocation { globals, verb, request }) => match inherited::check(&request) {
+            Ok(()) => (globals, Ok((verb, request))),
+            Err(error) => {
+                let exit = error.kind().exit_code(verb);
+                (globals, Err((error.context(verb), exit)))
+            }
+        },
         Err(args::Refusal { globals, error, exit }) => (globals, Err((error, exit))),
     };
     if let Err(error) = log::open(&globals.log) {
