@@ -94,7 +94,7 @@ fn user_and_groups_are_those_of_the_flags() {
     let facts = |flags: &[&str]| bundle.exec(flags, &["probe", "facts", "user"]).success().json();
     let only_user = facts(&["--user", "12"]);
     assert_eq!((&only_user["user"]["uid"], &only_user["user"]["gid"]), (&json!(12), &json!(0)));
-    let all = facts(&["-u", "12:34", "--additional-gids", "56", "-g", "78"]);
+    let all = facts(&["-u", "12:34", "-g", "56", "-g", "78"]);
     assert_eq!((&all["user"]["euid"], &all["user"]["sgid"]), (&json!(12), &json!(34)));
     let groups = groups(&all);
     assert!(groups.contains(&56) && groups.contains(&78), "{groups:?}");
@@ -105,7 +105,7 @@ fn a_variable_of_the_command_line_replaces_the_containers() {
     requires!(root);
     let bundle = sleeper().env("KEPT=1").env("SWORN=old");
     bundle.up();
-    let flags = ["-e", "SWORN=older", "--env", "SWORN=new", "--env", "EMPTY="];
+    let flags = ["-e", "SWORN=older", "-e", "SWORN=new", "-e", "EMPTY="];
     let read = bundle.exec(&flags, &["probe", "read", "/proc/self/environ"]).success().stdout();
     let all: Vec<&str> = read.split_terminator('\0').collect();
     let of = |name: &str| all.iter().filter(|pair| pair.starts_with(name)).collect::<Vec<_>>();
@@ -143,7 +143,10 @@ fn a_capability_of_the_command_line_is_never_inheritable() {
     for set in ["inheritable", "ambient"] {
         assert_eq!(facts["caps"][set], 0, "{set}");
     }
-    bundle.exec(&["--cap", "CAP_NONSENSE"], &["probe", "exit", "0"]).failure();
+    // Runc warns, and goes on without.
+    if bundle.runtime().is_rrun() {
+        bundle.exec(&["--cap", "CAP_NONSENSE"], &["probe", "exit", "0"]).code(255);
+    }
 }
 
 #[test]
@@ -198,7 +201,8 @@ fn preserved_descriptors_reach_the_process_and_no_other_does() {
 
 #[test]
 fn a_descriptor_that_is_not_open_is_not_replaced_by_one_of_ours() {
-    requires!(root);
+    // Runc 1.1.5 hands its log to the container.
+    requires!(root, rrun);
     let bundle = running();
     let log = bundle.path().join("log").to_string_lossy().into_owned();
     let runtime = bundle.runtime().clone().with_globals(["--log", &log]);

@@ -72,7 +72,8 @@ fn a_background_process_is_not_waited_for_and_goes_to_the_containers_init() {
     // A shell reaps what it inherits.
     let bundle = sleeper().script("while :; do sleep 1; done");
     bundle.up();
-    let script = "sleep 1000 & echo $!";
+    // Runc, which copies the output, would wait for whoever may still write to it.
+    let script = "sleep 1000 >/dev/null 2>&1 & echo $!";
     let orphan = bundle.exec(&[], &["sh", "-c", script]).success().stdout();
     let parent = format!("cut -d' ' -f4 /proc/{}/stat", orphan.trim());
     bundle.exec(&[], &["sh", "-c", &parent]).success().stdout_is("1\n");
@@ -123,5 +124,9 @@ fn a_huge_environment_and_many_arguments_arrive() {
     let file = process_file(&bundle, |process| {
         process["env"] = json!([format!("A={}", "x".repeat(1 << 18))])
     });
-    bundle.exec(&["--process", &file], &[]).code(255).stderr_has("rgument list too long");
+    let output = bundle.exec(&["--process", &file], &[]).code(255);
+    // Runc 1.1.5 sets its own environment to the process's, and then does not find the program.
+    if bundle.runtime().is_rrun() {
+        output.stderr_has("argument list too long");
+    }
 }
