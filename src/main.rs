@@ -2,10 +2,11 @@
 
 #![no_main]
 
-use rrun::cmd::{self, args};
+use rrun::cmd::{self, args, inherited};
 use rrun::error::Error;
 use rrun::launch::sealed;
 use rrun::log;
+
 #[global_allocator]
 static ARENA: rrun_sys::arena::Arena = rrun_sys::arena::Arena::new();
 
@@ -13,7 +14,13 @@ rrun_sys::entry!(run);
 
 fn run() -> u8 {
     let (globals, understood) = match args::parse(std::env::args_os()) {
-        Ok(args::Invocation { globals, verb, request }) => (globals, Ok((verb, request))),
+        Ok(args::Invocation { globals, verb, request }) => match inherited::check(&request) {
+            Ok(()) => (globals, Ok((verb, request))),
+            Err(error) => {
+                let exit = error.kind().exit_code(verb);
+                (globals, Err((error.context(verb), exit)))
+            }
+        },
         Err(args::Refusal { globals, error, exit }) => (globals, Err((error, exit))),
     };
     if let Err(error) = log::open(&globals.log) {

@@ -14,11 +14,13 @@ use crate::error::{Error, Kind, Result, ResultExt};
 use crate::launch::cgroup::Cgroup;
 use crate::launch::console::{PidfdOf, send_console, send_pidfd};
 use crate::launch::fault::point;
+use crate::launch::notify::{self, Proxy};
 use crate::launch::trace::Trace;
-use crate::launch::{Launch, Owner, Place, notify};
+use crate::launch::{Launch, Owner, Place};
 use crate::log;
 use crate::plan::{Plan, Request};
 use crate::timestamp::Timestamp;
+use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -31,8 +33,8 @@ pub struct Born {
     pub pidfd: OwnedFd,
     /// The master of its terminal, unless a console socket got it.
     pub master: Option<OwnedFd>,
-    /// Our own `NOTIFY_SOCKET`, when the container got one.
-    pub notify: Option<std::ffi::OsString>,
+    /// What it has to say to the service manager; `start` listens for a container with a gate.
+    pub notify: Option<Proxy>,
 }
 
 /// Makes the container of a bundle; with `gate` it waits for `start`.
@@ -59,8 +61,14 @@ pub fn create(
     for warning in &plan.warnings {
         log::warn(warning);
     }
-    let mut newborn =
-        Newborn { record: draft(bundle, &plan), reserved: &reserved, args, master: None };
+    let mut newborn = Newborn {
+        record: draft(bundle, &plan),
+        reserved: &reserved,
+        args,
+        manager: notify.filter(|_| !gate),
+        notify: None,
+        master: None,
+    };
     let launched = Launch {
         plan: &plan,
         place: Place::New(cgroup_plan(&plan)?),
@@ -72,7 +80,7 @@ pub fn create(
     }
     .perform(&mut newborn)
     .context(doing)?;
-    let Newborn { record, master, .. } = newborn;
+    let Newborn { record, notify, master, .. } = newborn;
     Ok(Born { container: reserved.into_container(record), pidfd: launched.pidfd, master, notify })
 }
 
@@ -109,6 +117,9 @@ struct Newborn<'a> {
     record: Record,
     reserved: &'a Reserved,
     args: &'a CreateArgs,
+    /// The service manager's socket, to listen on behalf of before the program can speak.
+    manager: Option<OsString>,
+    notify: Option<Proxy>,
     master: Option<OwnedFd>,
 }
 
@@ -122,6 +133,9 @@ impl Owner for Newborn<'_> {
         self.record.cgroup = cgroup.clone();
         point("record")?;
         self.reserved.save(&self.record)?;
+        if let Some(manager) = &self.manager {
+            self.notify = Proxy::listen(self.reserved.directory(), manager, pid)?;
+        }
         if let Some(socket) = &self.args.pidfd_socket {
             send_pidfd(socket, pidfd, PidfdOf::Init)?;
         }

@@ -6,7 +6,6 @@ use crate::cmd::bundle::{Bundle, check_terminal};
 use crate::cmd::create::open_trace;
 use crate::cmd::start::run_poststart;
 use crate::error::Result;
-use crate::launch::notify::Proxy;
 use crate::launch::supervise::Supervisor;
 use crate::spec::Terminal;
 use std::os::fd::AsFd;
@@ -38,7 +37,13 @@ pub fn run(globals: &Globals, args: &RunArgs) -> Result<u8> {
         });
     }
     match supervisor {
-        None => Ok(0),
+        None => {
+            // The service manager takes our end for the service's unless it was told of another main process.
+            if let Some(proxy) = born.notify {
+                proxy.forward_until_ready(born.pidfd.as_fd())?;
+            }
+            Ok(0)
+        }
         Some(supervisor) => supervise(supervisor, born, args.keep),
     }
 }
@@ -48,9 +53,7 @@ fn supervise(mut supervisor: Supervisor, born: Born, keep: bool) -> Result<u8> {
     if let Some(master) = master {
         supervisor.attach_terminal(master)?;
     }
-    if let Some(host) = notify
-        && let Some(proxy) = Proxy::listen(container.directory(), &host, container.record.pid)?
-    {
+    if let Some(proxy) = notify {
         supervisor.attach_notify(proxy);
     }
     let exit = supervisor.wait(container.record.pid, pidfd.as_fd())?;

@@ -147,11 +147,24 @@ impl Launch<'_> {
         let ends = Ends { child: theirs.as_raw_fd(), parent: ours.as_raw_fd() };
         let clock = self.clock()?;
         let child = lower::with_script(self.plan, &opened, ends, clock.as_ref(), |script| {
-            let cgroup = directory.as_ref().map(AsRawFd::as_raw_fd);
-            let _span = self.trace.span("clone3");
-            self.in_joined_pid_namespace(&opened, || {
-                Ok(clone::spawn(script, self.plan.clone, cgroup)?)
-            })
+            let spawn_in = |directory: Option<&OwnedFd>| {
+                let cgroup = directory.map(AsRawFd::as_raw_fd);
+                let _span = self.trace.span("clone3");
+                self.in_joined_pid_namespace(&opened, || {
+                    Ok(clone::spawn(script, self.plan.clone, cgroup)?)
+                })
+            };
+            match (spawn_in(directory.as_ref()), self.init) {
+                // The container has moved its processes into cgroups below, to enable controllers for those: no
+                // process may be beside them any more. Where its first process went, another may follow.
+                (Err(error), Some(init)) if error.errno() == Some(libc::EBUSY) => {
+                    match cgroup.directory_of(gate::pid_of(init)?)? {
+                        Some(moved) => spawn_in(Some(&moved)),
+                        None => Err(error),
+                    }
+                }
+                (other, _) => other,
+            }
         })
         .context(|| "clone3")?;
         drop(theirs);

@@ -11,7 +11,8 @@ mod guard;
 mod make;
 mod remove;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
+use crate::host::cgroup::{CgroupHost, below, clean};
 use crate::plan::cgroup::{CgroupPlan, Devices};
 use directory::Directory;
 use events::Events;
@@ -72,6 +73,22 @@ impl Cgroup {
     /// [`Kind::Kernel`] when it cannot be opened.
     pub fn directory(&self) -> Result<Option<OwnedFd>> {
         self.unified.as_deref().map(|path| Ok(Directory::open(path)?.into())).transpose()
+    }
+
+    /// The directory in cgroup2 where `pid` is, if that is below this cgroup.
+    ///
+    /// # Errors
+    /// [`Kind::Kernel`] when /proc does not tell, or the directory cannot be opened.
+    pub fn directory_of(&self, pid: i32) -> Result<Option<OwnedFd>> {
+        let (Some(own), Some(host)) = (&self.unified, CgroupHost::probe(false)?.unified) else {
+            return Ok(None);
+        };
+        let file = format!("/proc/{pid}/cgroup");
+        let lines = std::fs::read_to_string(&file).context(|| format!("read {file}"))?;
+        let path = lines.lines().find_map(|line| line.strip_prefix("0::"));
+        let path = path.map(|path| below(&host.mount, &clean(path)));
+        let path = path.filter(|path| path != own && path.starts_with(own));
+        path.map(|path| Ok(Directory::open(&path)?.into())).transpose()
     }
 
     /// A cgroup below it that is there already, for `exec --cgroup`.
