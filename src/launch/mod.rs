@@ -152,6 +152,7 @@ impl Launch<'_> {
                 Ok(clone::spawn(script, self.plan.clone, cgroup)?)
             })
         })
+        .map_err(|error| cgroup.explain_clone(error))
         .context(|| "clone3")?;
         drop(theirs);
         let mut parent = Parent {
