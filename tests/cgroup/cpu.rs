@@ -124,8 +124,9 @@ fn a_cpuset_is_all_that_the_process_may_run_on() {
     assert_eq!(facts["status"]["memory_nodes"], "0");
 }
 
+/// The kernel's own refusal, when cgroups have been made in several hierarchies already: all of them go again.
 #[test]
-fn a_processor_that_is_not_there_is_refused() {
+fn a_processor_that_is_not_there_is_refused_and_what_was_made_is_undone() {
     requires!(root, cgroup("cpuset"));
     let bundle = limited(json!({ "cpus": "7000" }));
     let refused = bundle.create().failure().stderr_has("cpuset.cpus");

@@ -93,12 +93,3 @@ fn swap_below_memory_is_refused() {
         &["/linux/resources/memory/swap", "less than the limit"],
     );
 }
-
-/// The kernel's own refusal, after cgroups were made in several hierarchies: all of them go again.
-#[test]
-fn a_value_the_kernel_refuses_undoes_what_was_made() {
-    requires!(root, cgroup("cpu"), cgroup("memory"), rrun);
-    let limits =
-        json!({ "memory": { "limit": 64 << 20 }, "cpu": { "quota": 500, "period": 100_000 } });
-    assert_refused(limits, &["/linux/resources/cpu/quota", "invalid argument"]);
-}
