@@ -24,6 +24,8 @@ pub enum Need {
     CgroupV2(&'static str),
     /// A block device of any kind.
     BlockDevice,
+    /// The distribution's package of a service, unpacked: see [`crate::service_tree`].
+    Service(&'static str),
     /// Ordinary users may make user namespaces.
     UserNamespaces,
     /// newuidmap and newgidmap are installed and this user has subordinate ids.
@@ -67,6 +69,9 @@ macro_rules! need {
     };
     (block_device) => {
         $crate::requires::Need::BlockDevice
+    };
+    (service($package:expr)) => {
+        $crate::requires::Need::Service($package)
     };
     (userns) => {
         $crate::requires::Need::UserNamespaces
@@ -132,6 +137,7 @@ pub fn missing(need: Need) -> Option<String> {
             fs::read_dir("/sys/block").is_ok_and(|mut devices| devices.next().is_some()),
             "needs a block device".into(),
         ),
+        Need::Service(package) => crate::service_tree(package).err(),
         Need::UserNamespaces => {
             unless(user_namespaces(), "needs user namespaces for ordinary users".into())
         }
