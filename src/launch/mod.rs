@@ -166,6 +166,7 @@ impl Launch<'_> {
                 (other, _) => other,
             }
         })
+        .map_err(|error| cgroup.explain_clone(error))
         .context(|| "clone3")?;
         drop(theirs);
         let mut parent = Parent {

@@ -9,6 +9,7 @@ mod directory;
 mod events;
 mod guard;
 mod make;
+mod pids;
 mod remove;
 
 use crate::error::{Error, Kind, Result, ResultExt};
@@ -34,7 +35,8 @@ pub struct Cgroup {
     /// In v1 hierarchies, on hybrid hosts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     v1: Vec<PathBuf>,
-    /// Directories above that did not exist before, outermost first: they go with the last who leaves.
+    /// Directories above that did not exist before, outermost first: they go with this container, unless another one is
+    /// below them by then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ancestors: Vec<PathBuf>,
     /// It was there before, so a device program may be, too.
@@ -142,14 +144,17 @@ impl Cgroup {
     /// Moves `pid` into the v1 cgroups. It must not have forked yet: children stay where they were born.
     ///
     /// # Errors
-    /// [`Kind::Kernel`] when the process is gone or a limit (pids, cpuset, realtime) forbids it.
+    /// [`Kind::State`] when it is one process too many; [`Kind::Kernel`] when it is gone or a limit (cpuset, realtime)
+    /// forbids it.
     pub fn join_v1(&self, pid: i32) -> Result<()> {
         let pid = pid.to_string();
         for path in &self.v1 {
-            Directory::open(path)?.write("cgroup.procs", &pid).map_err(|errno| {
+            let directory = Directory::open(path)?;
+            directory.write("cgroup.procs", &pid).map_err(|errno| {
                 let call = format!("write({}/cgroup.procs, {pid:?})", path.display());
                 Error::kernel(call, errno.0)
             })?;
+            pids::refuse_if_over(&directory)?;
         }
         Ok(())
     }
