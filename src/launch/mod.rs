@@ -236,9 +236,6 @@ impl Parent<'_> {
     /// From the clone to the gate, or to the program.
     fn attend(&mut self, opened: &Opened, owner: &mut dyn Owner) -> Result<()> {
         let plan = self.launch.plan;
-        if let Some(adjust) = plan.oom_score_adj {
-            self.write_oom_score_adj(adjust)?;
-        }
         let hops = plan.steps.iter().any(|step| matches!(step.act, Act::Hop { .. }));
         if !hops {
             self.introduce(owner)?;
@@ -285,6 +282,9 @@ impl Parent<'_> {
     }
 
     fn introduce(&mut self, owner: &mut dyn Owner) -> Result<()> {
+        if let Some(adjust) = self.launch.plan.oom_score_adj {
+            self.write_oom_score_adj(adjust)?;
+        }
         let _span = self.launch.trace.span("record");
         owner.born(self.pid, self.pidfd.as_fd(), self.cgroup)?;
         self.refresh_state(owner, "creating")
@@ -313,7 +313,8 @@ impl Parent<'_> {
         reap::wait(self.pidfd.as_raw_fd())?;
         self.pid = gate::pid_of(sibling.as_fd())?;
         self.pidfd = sibling;
-        self.introduce(owner)
+        self.introduce(owner)?;
+        self.proceed()
     }
 
     fn rootfs(&mut self, owner: &mut dyn Owner) -> Result<()> {
