@@ -12,7 +12,8 @@ mod make;
 mod remove;
 
 use crate::error::{Error, Kind, Result};
-use crate::plan::cgroup::CgroupPlan;
+use crate::host::cgroup::below;
+use crate::plan::cgroup::{CgroupPlan, Place};
 use directory::Directory;
 use events::Events;
 use rrun_sys::Errno;
@@ -46,6 +47,18 @@ impl Cgroup {
     /// [`Kind::Kernel`] for what this host or the kernel refuses, with the field that asked for it.
     pub fn make(plan: &CgroupPlan) -> Result<Self> {
         make::make(plan)
+    }
+
+    /// What [`Cgroup::make`] will make, but for what is missing above it: enough to clean up after a runtime that was
+    /// killed meanwhile.
+    #[must_use]
+    pub fn planned(plan: &CgroupPlan) -> Self {
+        let path = |place: &Place| below(&place.mount, &place.path);
+        Self {
+            unified: plan.unified.as_ref().map(path),
+            v1: plan.v1.iter().map(|v1| path(&v1.place)).collect(),
+            ancestors: Vec::new(),
+        }
     }
 
     /// Its directory in cgroup2, for `CLONE_INTO_CGROUP`.
