@@ -10,6 +10,7 @@
 //!  answers the caller                  ◄─────── Reached(Ready)
 //!  ── Proceed, or a start gate ────────────────►
 //!                                      ◄─────── Starting, then end of file: it is the program now
+//!                                      ◄─────── or end of file alone: it stands at the gate
 //! ```
 //! It knows order and undoing; it refuses to know records, verbs and command lines: its [`Owner`] has those.
 //! What a newcomer would get wrong: leave for the last checkpoint may be given *ahead*, right after the clone, so that
@@ -39,7 +40,7 @@ use crate::plan::{Plan, cgroup::CgroupPlan};
 use crate::spec::{HookPhase, Hooks};
 use cgroup::Cgroup;
 use fault::point;
-use lower::{Ends, Opened};
+use lower::{Ends, HookFiles, Opened};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use rrun_sys::reap::{self, Ended};
 use rrun_sys::script::Checkpoint;
@@ -53,7 +54,7 @@ use trace::Trace;
 
 /// Who the child belongs to: told what happens while it comes into being.
 pub trait Owner {
-    /// It has a pid: record it, write the pid file. Called once, before the program can run.
+    /// It has a pid. Called once, before the program can run.
     ///
     /// # Errors
     /// Ends the launch.
@@ -109,6 +110,14 @@ pub struct Launched {
     pub pidfd: OwnedFd,
     /// The cgroup that was made for it.
     pub cgroup: Cgroup,
+}
+
+impl Launched {
+    /// Ends it after all, for what failed since.
+    #[must_use]
+    pub fn end(self, error: Error) -> Error {
+        end(&self.pidfd, error)
+    }
 }
 
 impl Launch<'_> {
@@ -186,7 +195,7 @@ impl Launch<'_> {
         }
         match attended {
             Ok(()) => Ok((parent.pid, parent.pidfd)),
-            Err(error) => Err(parent.end(error)),
+            Err(error) => Err(end(&parent.pidfd, error)),
         }
     }
 
@@ -248,13 +257,17 @@ impl Parent<'_> {
             self.proceed()?;
         }
         let ahead = early && !waits_at_gate && !plan.terminal;
-        let mut starting = false;
+        let (mut starting, mut at_gate) = (false, false);
         loop {
             let Some((frame, descriptor)) = wire::receive(self.control.as_raw_fd())? else {
-                return if starting { Ok(()) } else { Err(self.killed()) };
+                // At the gate it hangs up, too: from then on it listens to `start`.
+                return if starting || at_gate { Ok(()) } else { Err(self.killed()) };
             };
             match (frame.tag, descriptor) {
-                (Tag::Failed, _) => return Err(fault::describe(plan, &frame)),
+                (Tag::Failed, _) => {
+                    let said = opened.hooks.as_ref().map(HookFiles::said).unwrap_or_default();
+                    return Err(fault::describe(plan, &frame, &said));
+                }
                 (Tag::Starting, _) => starting = true,
                 (Tag::Console, Some(master)) => {
                     point("console")?;
@@ -270,9 +283,7 @@ impl Parent<'_> {
                     point("ready")?;
                     self.refresh_state(owner, "created")?;
                     self.proceed()?;
-                    if waits_at_gate {
-                        return Ok(());
-                    }
+                    at_gate = waits_at_gate;
                 }
                 (Tag::Proceed | Tag::Console | Tag::Hopped, _) => {
                     return Err(Error::new(Kind::Internal, format!("the child sent {frame:?}")));
@@ -283,6 +294,7 @@ impl Parent<'_> {
 
     fn introduce(&mut self, owner: &mut dyn Owner) -> Result<()> {
         if let Some(adjust) = self.launch.plan.oom_score_adj {
+            point("oom_score_adj")?;
             self.write_oom_score_adj(adjust)?;
         }
         let _span = self.launch.trace.span("record");
@@ -300,9 +312,10 @@ impl Parent<'_> {
     }
 
     fn cloned(&mut self) -> Result<()> {
-        point("cloned")?;
         self.cgroup.join_v1(self.pid)?;
+        point("join cgroups")?;
         if let Some(maps) = &self.launch.plan.id_maps {
+            point("id maps")?;
             idmap::write(self.pid, maps, self.launch.privileged)?;
         }
         self.proceed()
@@ -310,6 +323,7 @@ impl Parent<'_> {
 
     /// The second clone is the container; the first has ended.
     fn hopped(&mut self, sibling: OwnedFd, owner: &mut dyn Owner) -> Result<()> {
+        point("second clone")?;
         reap::wait(self.pidfd.as_raw_fd())?;
         self.pid = gate::pid_of(sibling.as_fd())?;
         self.pidfd = sibling;
@@ -318,7 +332,6 @@ impl Parent<'_> {
     }
 
     fn rootfs(&mut self, owner: &mut dyn Owner) -> Result<()> {
-        point("rootfs")?;
         if let Some(hooks) = self.launch.hooks {
             let state = owner.state("creating")?;
             hooks::run_all(&hooks.prestart, &state, HookPhase::Prestart)?;
@@ -379,14 +392,14 @@ impl Parent<'_> {
         Error::new(Kind::Child, format!("the container's set-up {how} before its program started"))
             .hint("if its memory limit is very low, raise linux.resources.memory.limit")
     }
+}
 
-    /// Ends the child, and waits until it is gone.
-    fn end(self, error: Error) -> Error {
-        let fd = self.pidfd.as_raw_fd();
-        let ended = pidfd::pidfd_send_signal(fd, libc::SIGKILL).and_then(|()| reap::wait(fd));
-        match ended {
-            Ok(_) | Err(rrun_sys::Errno(libc::ESRCH | libc::ECHILD)) => error,
-            Err(errno) => error.while_undoing(Error::kernel("kill the child", errno.0)),
-        }
+/// Ends a child, and waits until it is gone; what failed before stays the error.
+fn end(child: &OwnedFd, error: Error) -> Error {
+    let fd = child.as_raw_fd();
+    let ended = pidfd::pidfd_send_signal(fd, libc::SIGKILL).and_then(|()| reap::wait(fd));
+    match ended {
+        Ok(_) | Err(rrun_sys::Errno(libc::ESRCH | libc::ECHILD)) => error,
+        Err(errno) => error.while_undoing(Error::kernel("kill the child", errno.0)),
     }
 }

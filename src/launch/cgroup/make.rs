@@ -10,6 +10,7 @@ use super::events::Events;
 use super::remove::rmdir;
 use crate::error::{Error, Kind, Result, describe_errno};
 use crate::host::cgroup::below;
+use crate::launch::fault::point;
 use crate::plan::cgroup::{Absent, CgroupPlan, Enable, Place, Setting, Write};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::{Mode, mkdirat};
@@ -42,9 +43,11 @@ fn perform(plan: &CgroupPlan, made: &mut Vec<PathBuf>) -> Result<Cgroup> {
             refuse_if_used(&path)?;
         }
         let directory = Directory::open(&path)?;
+        point("enable controllers")?;
         enable(place, &directory)?;
         apply(place, &path, &directory)?;
         if let Some(uid) = place.owner {
+            point("hand the cgroup over")?;
             hand_over(&path, &directory, uid)?;
         }
         cgroup.unified = Some(path);
@@ -57,6 +60,7 @@ fn perform(plan: &CgroupPlan, made: &mut Vec<PathBuf>) -> Result<Cgroup> {
             refuse_if_used_v1(&path)?;
         }
         if v1.inherits_cpuset {
+            point("fill cpusets")?;
             fill_cpusets(place)?;
         }
         apply(place, &path, &Directory::open(&path)?)?;
@@ -78,6 +82,7 @@ enum Fresh {
 impl Fresh {
     /// Makes `path` and what is missing above it, below `mount`; appends what it made to `made`.
     fn make(path: &Path, mount: &Path, made: &mut Vec<PathBuf>) -> Result<Self> {
+        point("make a cgroup")?;
         // A container that ends may take an emptied ancestor with it between two of our calls: start over, a few times.
         for _ in 0..8 {
             match mkdir(path) {
@@ -260,6 +265,7 @@ fn fill_cpusets(place: &Place) -> Result<()> {
 
 fn apply(place: &Place, path: &Path, directory: &Directory) -> Result<()> {
     for setting in &place.settings {
+        point("write a limit")?;
         match setting {
             Setting::Write(write) => apply_write(write, path, directory)?,
             Setting::RefuseIfUsed { file, limit, pointer } => {

@@ -14,7 +14,8 @@ mod remove;
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::host::cgroup::{CgroupHost, below, clean};
-use crate::plan::cgroup::{CgroupPlan, Devices};
+use crate::launch::fault::point;
+use crate::plan::cgroup::{CgroupPlan, Devices, Place};
 use directory::Directory;
 use events::Events;
 use rrun_sys::Errno;
@@ -63,9 +64,23 @@ impl Cgroup {
     pub fn guard(&self, plan: &CgroupPlan, directory: Option<BorrowedFd<'_>>) -> Result<()> {
         match (&plan.devices, directory) {
             (Devices::Program(program), Some(directory)) => {
+                point("attach the device program")?;
                 guard::attach(directory, program, self.had_leftovers)
             }
             _ => Ok(()),
+        }
+    }
+
+    /// What [`Cgroup::make`] will make, but for what is missing above it: enough to clean up after a runtime that was
+    /// killed meanwhile.
+    #[must_use]
+    pub fn planned(plan: &CgroupPlan) -> Self {
+        let path = |place: &Place| below(&place.mount, &place.path);
+        Self {
+            unified: plan.unified.as_ref().map(path),
+            v1: plan.v1.iter().map(|v1| path(&v1.place)).collect(),
+            ancestors: Vec::new(),
+            had_leftovers: false,
         }
     }
 
