@@ -24,6 +24,7 @@ pub mod hooks;
 pub mod idmap;
 mod lower;
 pub mod notify;
+mod open;
 mod relay;
 pub mod sealed;
 mod socket;
@@ -39,12 +40,12 @@ use crate::spec::{HookPhase, Hooks};
 use cgroup::Cgroup;
 use fault::point;
 use lower::{Ends, Opened};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket, socketpair};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use rrun_sys::reap::{self, Ended};
 use rrun_sys::script::Checkpoint;
 use rrun_sys::trace::SharedClock;
 use rrun_sys::wire::{self, Frame, Tag};
-use rrun_sys::{clone, mount, ns, pidfd};
+use rrun_sys::{clone, ns, pidfd};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -162,7 +163,9 @@ impl Launch<'_> {
             pidfd: child.pidfd.into(),
             state,
         };
-        let attended = point("clone").and_then(|()| parent.attend(&opened, owner));
+        let attended = point("clone")
+            .and_then(|()| self.guard_devices(cgroup, directory.as_ref()))
+            .and_then(|()| parent.attend(&opened, owner));
         if let Some(clock) = &clock {
             let steps = self.plan.steps.iter().map(ToString::to_string);
             self.trace.child(parent.pid, clock, steps);
@@ -173,51 +176,16 @@ impl Launch<'_> {
         }
     }
 
+    fn guard_devices(&self, cgroup: &Cgroup, directory: Option<&OwnedFd>) -> Result<()> {
+        let Place::New(plan) = self.place else { return Ok(()) };
+        let _span = self.trace.span("guard devices");
+        cgroup.guard(plan, directory.map(AsFd::as_fd))
+    }
+
     /// Where the child stamps its steps, when traced.
     fn clock(&self) -> Result<Option<SharedClock>> {
         let stamps = self.plan.steps.len() + 1;
         Ok(if self.trace.is_on() { Some(SharedClock::new(stamps)?) } else { None })
-    }
-
-    /// What the child will need by descriptor.
-    fn open(&self) -> Result<(Opened, Vec<File>)> {
-        let mut opened = Opened::default();
-        let mut files = Vec::new();
-        let plan = self.plan;
-        let has = |wanted: fn(&Act) -> bool| plan.steps.iter().any(|step| wanted(&step.act));
-        if has(|act| {
-            matches!(act, Act::Sysctl { .. } | Act::ApparmorProfile(_) | Act::TimeNamespace { .. })
-        }) {
-            opened.proc = Some(private_proc()?);
-        }
-        if has(|act| matches!(act, Act::Hook(_))) {
-            let file = hooks::memory_file("")?;
-            opened.state = Some(file.try_clone()?.into());
-            files.push(file);
-        }
-        if let Some((path, _)) = &plan.notify {
-            let file = hooks::memory_file("")?;
-            opened.notify = Some((connect_listener(path)?, file.try_clone()?.into()));
-            files.push(file);
-        }
-        for join in &plan.joins {
-            opened.joins.push(match self.init {
-                Some(init) => init.try_clone_to_owned()?,
-                None => File::open(join.path.as_path())
-                    .map_err(|error| Error::from(error).with_kind(Kind::Spec))
-                    .map_err(|error| error.at(join.pointer.clone()))
-                    .context(|| format!("open namespace {}", join.path))?
-                    .into(),
-            });
-        }
-        for tree in &plan.detached {
-            opened.detached.push(idmap::detach(tree)?);
-        }
-        if has(|act| *act == Act::Gate) {
-            point("gate")?;
-            opened.gate = Some(gate::listen(self.directory)?);
-        }
-        Ok((opened, files))
     }
 
     /// Joining a pid namespace acts on the children of the thread that does it: this one joins, clones, and returns.
@@ -406,36 +374,4 @@ impl Parent<'_> {
             Err(errno) => error.while_undoing(Error::kernel("kill the child", errno.0)),
         }
     }
-}
-
-/// A procfs that nothing is mounted over. Without the privilege for one: the host's, proved to be procfs; every open in
-/// it refuses to cross a mount.
-fn private_proc() -> Result<OwnedFd> {
-    let fresh = mount::fs_open(c"proc").and_then(|context| {
-        let context = OwnedFd::from(context);
-        mount::fs_create(context.as_raw_fd())?;
-        mount::fs_mount(context.as_raw_fd(), mount::ATTR_NOSUID | mount::ATTR_NODEV)
-    });
-    if let Ok(fresh) = fresh {
-        return Ok(fresh.into());
-    }
-    let host = File::open("/proc").context(|| "open /proc")?;
-    let kind = nix::sys::statfs::fstatfs(&host)?.filesystem_type();
-    if kind != nix::sys::statfs::PROC_SUPER_MAGIC {
-        return Err(Error::new(Kind::Host, "/proc is no procfs").hint("mount proc on /proc"));
-    }
-    Ok(host.into())
-}
-
-/// The seccomp agent's socket.
-fn connect_listener(path: &str) -> Result<OwnedFd> {
-    let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    UnixAddr::new(path).and_then(|address| connect(socket.as_raw_fd(), &address)).map_err(
-        |errno| {
-            Error::kernel(format!("connect({path:?})"), errno as i32)
-                .at("/linux/seccomp/listenerPath")
-                .hint("start the seccomp agent that listens there")
-        },
-    )?;
-    Ok(socket)
 }

@@ -1,16 +1,16 @@
 //! A cgroup plan is performed.
 //!
-//! It knows the order: directories, controllers, limits, devices; and what the kernel's refusals mean.
+//! It knows the order: directories, controllers, limits; and what the kernel's refusals mean.
 //! What a newcomer would get wrong: the usual start finds everything prepared. One mkdir makes the cgroup, one read of
 //! its `cgroup.controllers` shows that they all arrive; the walk over the ancestors is for the first container only.
 
+use super::Cgroup;
 use super::directory::Directory;
 use super::events::Events;
 use super::remove::rmdir;
-use super::{Cgroup, guard};
 use crate::error::{Error, Kind, Result, describe_errno};
 use crate::host::cgroup::below;
-use crate::plan::cgroup::{Absent, CgroupPlan, Devices, Enable, Place, Setting, Write};
+use crate::plan::cgroup::{Absent, CgroupPlan, Enable, Place, Setting, Write};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::{Mode, mkdirat};
 use rrun_sys::Errno;
@@ -47,10 +47,8 @@ fn perform(plan: &CgroupPlan, made: &mut Vec<PathBuf>) -> Result<Cgroup> {
         if let Some(uid) = place.owner {
             hand_over(&path, &directory, uid)?;
         }
-        if let Devices::Program(program) = &plan.devices {
-            guard::attach(&directory, program, fresh == Fresh::No)?;
-        }
         cgroup.unified = Some(path);
+        cgroup.had_leftovers = fresh == Fresh::No;
     }
     for v1 in &plan.v1 {
         let place = &v1.place;

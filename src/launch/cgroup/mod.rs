@@ -12,12 +12,12 @@ mod make;
 mod remove;
 
 use crate::error::{Error, Kind, Result};
-use crate::plan::cgroup::CgroupPlan;
+use crate::plan::cgroup::{CgroupPlan, Devices};
 use directory::Directory;
 use events::Events;
 use rrun_sys::Errno;
 use serde::{Deserialize, Serialize};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,9 @@ pub struct Cgroup {
     /// Directories above that did not exist before, outermost first: they go with the last who leaves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ancestors: Vec<PathBuf>,
+    /// It was there before, so a device program may be, too.
+    #[serde(skip)]
+    had_leftovers: bool,
 }
 
 impl Cgroup {
@@ -46,6 +49,21 @@ impl Cgroup {
     /// [`Kind::Kernel`] for what this host or the kernel refuses, with the field that asked for it.
     pub fn make(plan: &CgroupPlan) -> Result<Self> {
         make::make(plan)
+    }
+
+    /// Guards the devices as `plan` says. Apart from [`Cgroup::make`] because nothing of a container opens a device until
+    /// its set-up is done: the kernel's work on the program goes on beside the child's on its mounts. `directory` is
+    /// [`Cgroup::directory`].
+    ///
+    /// # Errors
+    /// [`Kind::Denied`], [`Kind::Host`] and [`Kind::Kernel`] for what bpf(2) refuses.
+    pub fn guard(&self, plan: &CgroupPlan, directory: Option<BorrowedFd<'_>>) -> Result<()> {
+        match (&plan.devices, directory) {
+            (Devices::Program(program), Some(directory)) => {
+                guard::attach(directory, program, self.had_leftovers)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Its directory in cgroup2, for `CLONE_INTO_CGROUP`.
@@ -74,6 +92,7 @@ impl Cgroup {
             unified: self.unified.as_ref().map(below),
             v1: self.v1.iter().map(below).filter(|path| path.is_dir()).collect(),
             ancestors: Vec::new(),
+            had_leftovers: false,
         };
         if child.unified.as_ref().is_none_or(|path| !path.is_dir()) {
             return Err(Error::new(
