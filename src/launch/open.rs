@@ -5,7 +5,7 @@
 //! itself, and some of it would then be the container's file of that name.
 
 use super::fault::point;
-use super::lower::Opened;
+use super::lower::{HookFiles, Opened};
 use super::{Launch, gate, hooks, idmap};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::plan::step::Act;
@@ -28,9 +28,9 @@ impl Launch<'_> {
             opened.proc = Some(private_proc()?);
         }
         if has(|act| matches!(act, Act::Hook(_))) {
-            let file = hooks::memory_file("")?;
-            opened.state = Some(file.try_clone()?.into());
-            files.push(file);
+            let state = hooks::memory_file("")?;
+            opened.hooks = Some(HookFiles::of(&state)?);
+            files.push(state);
         }
         if let Some((path, _)) = &plan.notify {
             let file = hooks::memory_file("")?;
@@ -38,6 +38,7 @@ impl Launch<'_> {
             files.push(file);
         }
         for join in &plan.joins {
+            point("open a namespace")?;
             opened.joins.push(match self.init {
                 Some(init) => init.try_clone_to_owned()?,
                 None => File::open(join.path.as_path())
@@ -48,11 +49,12 @@ impl Launch<'_> {
             });
         }
         for tree in &plan.detached {
+            point("clone a mount")?;
             opened.detached.push(idmap::detach(tree)?);
         }
         if has(|act| *act == Act::Gate) {
-            point("gate")?;
             opened.gate = Some(gate::listen(self.directory)?);
+            point("gate")?;
         }
         Ok((opened, files))
     }

@@ -34,7 +34,7 @@ impl Privileges {
     /// The same, for an exec.
     pub fn with(host: &Host, user_namespace: bool, gid_maps: usize) -> Self {
         let all = u64::MAX >> (63 - u32::from(host.last_cap.min(63)));
-        let available = if user_namespace { all } else { host.permitted_caps & host.bounding_caps };
+        let available = if user_namespace { all } else { host.permitted_caps };
         let set_groups = host.is_machine_root() || gid_maps > 1;
         Self { available, last: host.last_cap, set_groups, user_namespace }
     }

@@ -8,6 +8,7 @@ use crate::plan::step::{Act, Phase, Steps};
 use crate::plan::{Join, ParentFd, Plan, Request, text, texts};
 use crate::spec::{Process, Profile, Terminal};
 use rrun_sys::script::Checkpoint;
+use std::collections::HashSet;
 use std::ffi::CString;
 
 /// Where a program without a slash is looked for when the environment has no PATH.
@@ -51,12 +52,25 @@ pub fn program(process: &Process, request: &Request) -> Result<Program> {
     if request.notify_directory.is_some() {
         env.push("NOTIFY_SOCKET=/run/notify/notify.sock".to_owned());
     }
+    let env = last_of_each(env);
     let name = process.args.first().map_or("", String::as_str);
     Ok(Program {
         candidates: candidates(name, &env)?,
         argv: texts("/process/args", &process.args)?,
         envp: texts("/process/env", &env)?,
     })
+}
+
+/// Of several values of a variable, the last: a shell would take that one, and getenv(3) the first.
+fn last_of_each(mut env: Vec<String>) -> Vec<String> {
+    fn name(pair: &str) -> &str {
+        pair.split_once('=').map_or(pair, |(name, _)| name)
+    }
+    let mut seen = HashSet::with_capacity(env.len());
+    let is_last: Vec<bool> = env.iter().rev().map(|pair| seen.insert(name(pair))).collect();
+    let mut is_last = is_last.into_iter().rev();
+    env.retain(|_| is_last.next() == Some(true));
+    env
 }
 
 /// A name with a slash is a path; another is looked for along PATH, whose empty entries (the working directory) are
@@ -196,5 +210,11 @@ mod tests {
         assert_eq!(found("sh", &["PATH=/a::/b"]), ["/a/sh", "/b/sh"]);
         assert_eq!(found("./sh", &["PATH=/a"]), ["./sh"]);
         assert_eq!(found("sh", &["XPATH=/a"]).len(), 6);
+    }
+
+    #[test]
+    fn the_last_value_of_a_variable_is_the_only_one() {
+        let env = ["A=1", "B=2", "A=3=4", "AB", "C=", "A"].map(String::from).to_vec();
+        assert_eq!(last_of_each(env), ["B=2", "AB", "C=", "A"]);
     }
 }

@@ -27,6 +27,9 @@ pub struct DetachedTree {
     pub recursive: bool,
     /// An idmap to apply, and whether to all of the tree. `None`: the path is only hidden from the child.
     pub idmap: Option<(Vec<IdMap>, Vec<IdMap>, bool)>,
+    /// What cuts it off from the mounts that it is a copy of, as the child cuts off what it copies itself: `MS_SLAVE`,
+    /// `MS_PRIVATE`, or 0 for a root that stays shared with the host.
+    pub propagation: u64,
     /// The mount that asked for it.
     pub pointer: String,
 }
@@ -125,12 +128,30 @@ fn parameters(
         list.push((text(&options, flag)?, None));
     }
     for option in data {
-        list.push(match option.split_once('=') {
-            Some((name, value)) => (text(&options, name)?, Some(text(&options, value)?)),
-            None => (text(&options, option)?, None),
-        });
+        list.push(parameter(&options, option)?);
     }
     Ok(list)
+}
+
+/// The longest name or value that fsconfig(2) takes.
+const LONGEST: usize = 255;
+
+/// `NAME=VALUE`, or a flag.
+fn parameter(pointer: &str, option: &str) -> Result<(CString, Option<CString>)> {
+    let (name, value) = option.split_once('=').unwrap_or((option, ""));
+    if name.len().max(value.len()) > LONGEST {
+        let name: String = name.chars().take(32).collect();
+        let message = format!(
+            "{name:?} has {} bytes, and the kernel takes at most {LONGEST} in one option",
+            value.len().max(option.len() - value.len())
+        );
+        return Err(Error::unsupported(pointer, message)
+            .hint("use shorter paths, or an overlay's \"lowerdir+\" once for each layer"));
+    }
+    match option.split_once('=') {
+        Some((name, value)) => Ok((text(pointer, name)?, Some(text(pointer, value)?))),
+        None => Ok((text(pointer, option)?, None)),
+    }
 }
 
 /// A source that only the parent can prepare: an idmapped one, or one that a user namespace may hide.
@@ -142,7 +163,8 @@ fn detached(
     recursive: bool,
     pointer: &str,
 ) -> Option<DetachedTree> {
-    let hidden = spec.namespaces.user != Namespace::Inherit && host.permitted_caps & (1 << 21) != 0;
+    let own_users = spec.namespaces.user != Namespace::Inherit;
+    let hidden = own_users && host.permitted_caps & (1 << 21) != 0;
     let idmap = mount.idmap.as_ref().map(|idmap| {
         let own = |given: &Vec<IdMap>, container: &Vec<IdMap>| {
             if given.is_empty() { container.clone() } else { given.clone() }
@@ -150,10 +172,14 @@ fn detached(
         let maps = &spec.id_maps;
         (own(&idmap.uid, &maps.uid), own(&idmap.gid, &maps.gid), idmap.recursive)
     });
+    // A mount namespace of other users is never a peer of the host's (mount_namespaces(7)).
+    let at_least = own_users.then_some(libc::MS_SLAVE);
+    let propagation = namespaces::propagation_from_host(spec).or(at_least).unwrap_or_default();
     (hidden || idmap.is_some()).then(|| DetachedTree {
         source: source.clone(),
         recursive,
         idmap,
+        propagation,
         pointer: pointer.to_owned(),
     })
 }
