@@ -52,8 +52,11 @@ fn check(answer: libc::c_long, step: c_int) {
 }
 
 /// The C library calls this one; Rust's own start-up would cost more than the floor's.
+///
+/// # Safety
+/// `arguments` are `count` pointers to C strings.
 #[unsafe(no_mangle)]
-pub extern "C" fn main(count: c_int, arguments: *const *const c_char) -> c_int {
+pub unsafe extern "C" fn main(count: c_int, arguments: *const *const c_char) -> c_int {
     if count != 2 {
         return 2;
     }
@@ -79,7 +82,7 @@ pub extern "C" fn main(count: c_int, arguments: *const *const c_char) -> c_int {
 /// # Safety
 /// `rootfs` is a C string.
 unsafe fn contained(rootfs: *const c_char) -> ! {
-    // SAFETY, for the block: every pointer is a C string constant, `rootfs`, null where the call takes null, or an
+    // SAFETY: every pointer is a C string constant, `rootfs`, null where the call takes null, or an
     // array that ends with null; the calls read them.
     unsafe {
         let none: *const c_char = null();

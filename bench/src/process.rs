@@ -25,6 +25,7 @@ pub struct Took {
 ///
 /// # Panics
 /// When it can't be started, and when it fails: with what it said.
+#[allow(clippy::zombie_processes, reason = "wait4 reaps it, and says what it cost")]
 pub fn time(command: &mut Command) -> Took {
     let (mut answer, mut words) = (nameless_file(), nameless_file());
     command.stdin(Stdio::null()).stdout(answer.try_clone().must("keep its stdout"));
