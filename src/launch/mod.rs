@@ -33,6 +33,7 @@ pub mod trace;
 pub use gate::{release, socket_path};
 
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::host::Host;
 use crate::plan::step::Act;
 use crate::plan::{Plan, cgroup::CgroupPlan};
 use crate::spec::{HookPhase, Hooks};
@@ -93,8 +94,8 @@ pub struct Launch<'a> {
     pub init: Option<BorrowedFd<'a>>,
     /// Hooks of the host's side.
     pub hooks: Option<&'a Hooks>,
-    /// Whether we may map any id.
-    pub privileged: bool,
+    /// Where, and as whom.
+    pub host: &'a Host,
     /// The time line, if one is wanted.
     pub trace: &'a Trace,
 }
@@ -321,7 +322,7 @@ impl Parent<'_> {
         point("cloned")?;
         self.cgroup.join_v1(self.pid)?;
         if let Some(maps) = &self.launch.plan.id_maps {
-            idmap::write(self.pid, maps, self.launch.privileged)?;
+            idmap::write(self.pid, maps, self.launch.host)?;
         }
         self.proceed()
     }
@@ -374,7 +375,7 @@ impl Parent<'_> {
         let path = format!("/proc/{}/oom_score_adj", self.pid);
         match std::fs::write(&path, adjust.to_string()) {
             // A user who can't lower it gets a container that is easier to kill, as with every other runtime.
-            Err(error) if error.raw_os_error() == Some(libc::EACCES) && !self.launch.privileged => {
+            Err(error) if error.raw_os_error() == Some(libc::EACCES) && !self.launch.host.is_machine_root() => {
                 Ok(())
             }
             other => other
