@@ -375,7 +375,10 @@ impl Parent<'_> {
         let path = format!("/proc/{}/oom_score_adj", self.pid);
         match std::fs::write(&path, adjust.to_string()) {
             // A user who can't lower it gets a container that is easier to kill, as with every other runtime.
-            Err(error) if error.raw_os_error() == Some(libc::EACCES) && !self.launch.host.is_machine_root() => {
+            Err(error)
+                if error.raw_os_error() == Some(libc::EACCES)
+                    && !self.launch.host.is_machine_root() =>
+            {
                 Ok(())
             }
             other => other

@@ -38,8 +38,7 @@ impl Privileges {
         // A user who maps their own group alone gives setgroups(2) up for it (user_namespaces(7)). Without a map, in a
         // namespace that is joined, they probably did.
         let mapped = !gid_map.is_empty() && !IdMap::is_only(gid_map, host.egid);
-        let set_groups =
-            host.set_groups && (host.may_map_any_id() || user_namespace && mapped);
+        let set_groups = host.set_groups && (host.may_map_any_id() || user_namespace && mapped);
         Self { available, last: host.last_cap, set_groups, user_namespace }
     }
 }
