@@ -128,6 +128,9 @@ fn hint(step: &Step, call: Call, errno: i32) -> Option<&'static str> {
         (Act::Bind { .. }, Call::OpenTree, libc::ENOENT) => {
             Some("make the mount's source, or name another")
         }
+        (Act::Bind { .. }, Call::OpenTree, libc::EINVAL) => Some(
+            "in a user namespace a tree with mounts below is bound with them or not at all: use rbind",
+        ),
         (Act::Mount { .. }, Call::Fsopen, libc::ENODEV) => {
             Some("this kernel has no such file system: load its module, or check the mount's type")
         }

@@ -80,7 +80,7 @@ fn settings_of_its_network_namespace_can_be_given() {
 
 #[test]
 fn a_filter_is_installed_with_and_without_no_new_privileges() {
-    // getppid(2) is what the filter forbids: 110 on x86-64.
+    // getpgrp(2) is what the filter forbids: 111 on x86-64.
     requires!(root);
     for no_new in [true, false] {
         let bundle = mapped()
@@ -89,9 +89,9 @@ fn a_filter_is_installed_with_and_without_no_new_privileges() {
             .set(
                 "/linux/seccomp",
                 json!({ "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
-                    "syscalls": [{ "names": ["getppid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95 }] }),
+                    "syscalls": [{ "names": ["getpgrp"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95 }] }),
             );
-        bundle.args(["probe", "syscall", "110"]).run().failure().stdout_is("EOPNOTSUPP\n");
+        bundle.args(["probe", "syscall", "111"]).run().failure().stdout_is("EOPNOTSUPP\n");
     }
 }
 

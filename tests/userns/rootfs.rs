@@ -115,7 +115,14 @@ fn masked_paths_are_hidden_and_read_only_paths_refuse_writes() {
     let facts = mapped().facts();
     assert!(has(&mount_at(&facts, "/proc/sys")["options"], "ro"));
     assert_eq!(mount_at(&facts, "/proc/keys")["root"], "/null");
-    let bundle = mapped().args(["probe", "open", "/proc/sys/net/ipv4/ip_forward", "w"]);
+    // Whoever has this capability may write there; nothing but the read-only mount forbids it.
+    let caps = json!(["CAP_NET_ADMIN"]);
+    let bundle = mapped()
+        .set(
+            "/process/capabilities",
+            json!({ "bounding": caps, "effective": caps, "permitted": caps }),
+        )
+        .args(["probe", "open", "/proc/sys/net/ipv4/ip_forward", "w"]);
     bundle.run().failure().stdout_is("EROFS\n");
 }
 
