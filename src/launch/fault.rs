@@ -134,7 +134,8 @@ fn hint(step: &Step, call: Call, errno: i32) -> Option<&'static str> {
         (Act::Mount { .. }, Call::Fsopen, libc::ENODEV) => {
             Some("this kernel has no such file system: load its module, or check the mount's type")
         }
-        (Act::Mount { .. }, Call::Fsconfig, libc::EINVAL) => Some(
+        // Which of the two refuses depends on the file system and the kernel.
+        (Act::Mount { .. }, Call::Fsconfig | Call::FsconfigCreate, libc::EINVAL) => Some(
             "the file system does not know this option, or not with this value; ids must be mapped in a user namespace",
         ),
         (Act::Mount { .. }, Call::FsconfigCreate, libc::EPERM) => Some(

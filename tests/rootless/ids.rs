@@ -124,7 +124,6 @@ fn root_of_a_users_namespace_maps_its_ids_itself() {
         .mapped(&[(0, 10, 20)])
         .owned_by(400_010, 400_010)
         .set("/process/user/additionalGids", json!([7]))
-        .set("/process/oomScoreAdj", json!(-900))
         .args(["probe", "facts", "user", "uid_map"]);
     chown(bundle.path(), Some(400_000), Some(400_000)).must("give the bundle away");
     bundle.write_config();

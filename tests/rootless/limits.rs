@@ -7,12 +7,21 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 
 #[test]
-fn the_oom_score_can_be_raised_and_a_refused_lowering_is_no_error() {
+fn the_oom_score_can_be_raised_and_lowering_it_is_an_error_with_the_reason() {
     requires!(root, userns);
-    let facts = alone().set("/process/oomScoreAdj", json!(500)).facts();
+    let bundle = alone().set("/process/oomScoreAdj", json!(500)).args(["probe", "sleep"]);
+    bundle.up();
+    let facts = bundle.exec(&[], &["probe", "facts", "oom_score_adj"]).success().json();
     assert_eq!(facts["oom_score_adj"], 500);
-    let facts = alone().set("/process/oomScoreAdj", json!(-500)).facts();
-    assert_eq!(facts["oom_score_adj"], 0);
+    let pid = bundle.state()["pid"].to_string();
+    let adjust = fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).must("read it");
+    assert_eq!(adjust.trim(), "500");
+    let bundle = alone().set("/process/oomScoreAdj", json!(-500));
+    let output = bundle.run().failure();
+    if bundle.runtime().is_rrun() {
+        output.stderr_has("/process/oomScoreAdj").stderr_has("CAP_SYS_RESOURCE");
+    }
+    Leftovers::assert_none(&bundle);
 }
 
 #[test]
