@@ -147,3 +147,30 @@ fn kill_of_all_reaches_every_process_without_a_cgroup() {
     bundle.delete().success();
     Leftovers::assert_none(&bundle);
 }
+
+#[test]
+fn a_users_containers_can_share_a_user_namespace() {
+    requires!(root, userns);
+    let pod = sleeper();
+    pod.up();
+    let join = |kind: &str, file: &str| json!({ "type": kind, "path": format!("/proc/{}/ns/{file}", pod.state()["pid"]) });
+    let bundle = alone()
+        .without_namespace("user")
+        .without_namespace("network")
+        .push("/linux/namespaces", join("user", "user"))
+        .push("/linux/namespaces", join("network", "net"));
+    let bundle = bundle.args(["probe", "exit", "7"]);
+    bundle.run().code(7);
+    Leftovers::assert_none(&bundle);
+    let bundle = bundle.args(["probe", "sleep"]);
+    bundle.up();
+    let facts = bundle.exec(&[], &["probe", "facts", "namespaces", "user"]).success().json();
+    assert_eq!(facts["user"]["uid"], 0);
+    for kind in ["user", "net"] {
+        let link = fs::read_link(format!("/proc/{}/ns/{kind}", pod.state()["pid"]));
+        let link = link.must("read a namespace").to_string_lossy().into_owned();
+        assert!(link.contains(&facts["namespaces"][kind].to_string()), "{kind}: {link}");
+    }
+    bundle.delete_force().success();
+    Leftovers::assert_none(&bundle);
+}
