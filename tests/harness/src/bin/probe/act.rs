@@ -17,6 +17,7 @@ use nix::sys::signal::{SigSet, Signal, raise};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
+use crate::agent;
 use crate::facts;
 use crate::raw;
 
@@ -67,6 +68,10 @@ pub(crate) fn act(verb: &str, args: &[&str]) -> Outcome {
             say(&serde_json::Value::Array(all.collect()).to_string())
         }
         ("syscall", [call, rest @ ..]) => syscall(call, rest),
+        ("syscalls", calls) => syscalls(calls),
+        #[cfg(target_arch = "x86_64")]
+        ("syscall-32", [call]) => syscall_32(number(call)?),
+        ("agent", [path, answers @ ..]) => agent::listen(path, answers),
         ("listen", []) => listen("/probe.sock"),
         ("listen", [path]) => listen(path),
         ("echo", []) => echo(),
@@ -210,6 +215,27 @@ fn syscall(call: &str, args: &[&str]) -> Outcome {
     let args: Result<Vec<u64>, Trouble> = args.iter().map(|text| argument(text)).collect();
     let result = raw::syscall(number(call)?, &args?)?;
     say(&result.to_string())
+}
+
+fn syscalls(calls: &[&str]) -> Outcome {
+    for words in calls {
+        let mut words = words.split(',');
+        let call = number(words.next().unwrap_or_default())?;
+        let args: Result<Vec<u64>, Trouble> = words.map(argument).collect();
+        match raw::syscall(call, &args?) {
+            Ok(result) => say(&result.to_string())?,
+            Err(errno) => say(&format!("{errno:?}"))?,
+        };
+    }
+    Ok(0)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn syscall_32(number: u32) -> Outcome {
+    match raw::syscall_32(number) {
+        result @ 0.. => say(&result.to_string()),
+        minus => Err(Errno::from_raw(-minus).into()),
+    }
 }
 
 /// Decimal, hexadecimal with 0x, or negative.
