@@ -33,8 +33,8 @@ pub struct Store {
 pub enum Found {
     /// A container: its record is complete.
     Container(Box<Container>),
-    /// A reservation whose creator is at work.
-    Creating,
+    /// A reservation whose creator is at work, and what it has noted so far.
+    Creating(Option<Box<Record>>),
     /// What a killed creator left: a directory without a record and without a creator.
     Debris,
     /// Nothing.
@@ -120,7 +120,7 @@ impl Store {
     pub fn open(&self, id: &ContainerId) -> Result<Container> {
         match self.find(id)? {
             Found::Container(container) => Ok(*container),
-            Found::Creating => Err(being_created(id)),
+            Found::Creating(_) => Err(being_created(id)),
             Found::Debris => Err(not_found(&self.directory(id)).hint(format!(
                 "an interrupted create left this directory; \"rrun delete --force {id}\" removes it"
             ))),
@@ -138,7 +138,11 @@ impl Store {
             return Ok(Found::Container(Box::new(Container::new(record, directory))));
         }
         let Some(_lock) = Lock::exclusive_now(&directory)? else {
-            return Ok(if directory.is_dir() { Found::Creating } else { Found::Nothing });
+            return Ok(if directory.is_dir() {
+                Found::Creating(Record::load_draft(&directory)?.map(Box::new))
+            } else {
+                Found::Nothing
+            });
         };
         // Its creator may have finished between the look and the lock.
         Ok(match Record::load(&directory)? {
@@ -183,8 +187,8 @@ impl Store {
         let Some(lock) = Lock::exclusive(&directory)? else { return Ok(()) };
         match Record::load(&directory) {
             Ok(Some(record)) => Container::new(record, directory).delete_locked(true, lock),
-            // Debris; or a damaged record, which describes nothing that could be ended first.
-            Ok(None) => remove_directory(&directory),
+            Ok(None) => clear_debris(directory, lock),
+            // A damaged record describes nothing that could be ended first.
             Err(error) if error.kind() == Kind::Internal => remove_directory(&directory),
             Err(error) => Err(error),
         }
@@ -195,6 +199,24 @@ impl Store {
     }
 }
 
+/// What describes a container, complete or not.
+const RECORDS: [&str; 2] = [super::record::FILE, super::record::DRAFT];
+
+/// What a killed creator left: whatever its draft describes is ended first.
+fn clear_debris(directory: PathBuf, lock: Lock) -> Result<()> {
+    match Record::load_draft(&directory)? {
+        Some(draft) if draft.pid != 0 => Container::new(draft, directory).delete_locked(true, lock),
+        // Without a process the cgroup was only planned: one that is in use may be somebody else's.
+        Some(draft) => {
+            if let Err(error) = draft.cgroup.remove() {
+                log::warn(&error.to_string());
+            }
+            remove_directory(&directory)
+        }
+        None => remove_directory(&directory),
+    }
+}
+
 /// Removes a container's directory, the record last of what is in it: an interrupted removal can be repeated as long as
 /// there is something that the record must say.
 pub(super) fn remove_directory(directory: &Path) -> Result<()> {
@@ -202,7 +224,7 @@ pub(super) fn remove_directory(directory: &Path) -> Result<()> {
     let remove = || -> std::io::Result<()> {
         for entry in std::fs::read_dir(directory)? {
             let entry = entry?;
-            if entry.file_name() == super::record::FILE {
+            if RECORDS.iter().any(|name| entry.file_name() == *name) {
                 continue;
             }
             if entry.file_type()?.is_dir() {
@@ -211,9 +233,11 @@ pub(super) fn remove_directory(directory: &Path) -> Result<()> {
                 std::fs::remove_file(entry.path())?;
             }
         }
-        match std::fs::remove_file(directory.join(super::record::FILE)) {
-            Err(error) if !gone(&error) => return Err(error),
-            Ok(()) | Err(_) => {}
+        for name in RECORDS {
+            match std::fs::remove_file(directory.join(name)) {
+                Err(error) if !gone(&error) => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
         }
         std::fs::remove_dir(directory)
     };
@@ -231,148 +255,4 @@ fn being_created(id: &ContainerId) -> Error {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use crate::container::record::tests::record;
-    use crate::container::{Status, Verb};
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    /// A directory of one test's own, removed at its end.
-    pub(in crate::container) struct Scratch(PathBuf);
-
-    impl Scratch {
-        pub(in crate::container) fn new() -> Self {
-            static COUNT: AtomicU32 = AtomicU32::new(0);
-            let unique =
-                format!("rrun-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-            let path = std::env::temp_dir().join(unique);
-            std::fs::create_dir(&path).unwrap();
-            Self(path)
-        }
-        pub(in crate::container) fn path(&self) -> &Path {
-            &self.0
-        }
-        pub(in crate::container) fn store(&self) -> Store {
-            Store::new(self.0.join("deep/root")).unwrap()
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            std::fs::remove_dir_all(&self.0).unwrap();
-        }
-    }
-
-    fn id(text: &str) -> ContainerId {
-        ContainerId::new(text).unwrap()
-    }
-
-    #[test]
-    fn a_reservation_excludes_others_and_leaves_nothing_unless_kept() {
-        let scratch = Scratch::new();
-        let store = scratch.store();
-        let reserved = store.reserve(&id("web")).unwrap();
-        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
-        assert_eq!(mode(&store.root), 0o700);
-        assert_eq!(mode(reserved.directory()), 0o700);
-        let taken = store.reserve(&id("web")).unwrap_err();
-        assert_eq!(taken.kind(), Kind::Exists);
-        assert!(taken.to_string().contains("already exists: \"web\""), "{taken}");
-        drop(reserved);
-        assert!(matches!(store.find(&id("web")).unwrap(), Found::Nothing));
-    }
-
-    #[test]
-    fn a_container_is_what_has_a_record() {
-        let scratch = Scratch::new();
-        let store = scratch.store();
-        let reserved = store.reserve(&id("web")).unwrap();
-        assert!(matches!(store.find(&id("web")).unwrap(), Found::Creating));
-        assert_eq!(store.open(&id("web")).unwrap_err().kind(), Kind::State);
-        assert!(store.list().unwrap().is_empty());
-        reserved.save(&record("web")).unwrap();
-        reserved.keep();
-        assert_eq!(store.open(&id("web")).unwrap().record.start_time, record("web").start_time);
-        assert_eq!(store.list().unwrap().len(), 1);
-    }
-
-    #[test]
-    fn what_a_killed_creator_left_is_debris_that_a_forced_delete_removes() {
-        let scratch = Scratch::new();
-        let store = scratch.store();
-        store.reserve(&id("web")).unwrap().keep();
-        let error = store.open(&id("web")).unwrap_err();
-        assert_eq!(error.kind(), Kind::NotFound);
-        assert!(error.to_string().contains("rrun delete --force web"), "{error}");
-        store.delete_forced(&id("web")).unwrap();
-        assert!(matches!(store.find(&id("web")).unwrap(), Found::Nothing));
-        store.delete_forced(&id("web")).unwrap();
-    }
-
-    #[test]
-    fn a_forced_delete_waits_for_the_creator_and_takes_what_it_made() {
-        let scratch = Scratch::new();
-        let store = scratch.store();
-        let reserved = store.reserve(&id("web")).unwrap();
-        std::thread::scope(|scope| {
-            let deleted = scope.spawn(|| store.delete_forced(&id("web")));
-            reserved.save(&record("web")).unwrap();
-            let container = reserved.into_container(record("web"));
-            deleted.join().unwrap().unwrap();
-            assert!(!container.directory().exists());
-        });
-    }
-
-    #[test]
-    fn a_claim_observes_under_the_lock_and_refuses_what_does_not_fit() {
-        let scratch = Scratch::new();
-        let store = scratch.store();
-        let reserved = store.reserve(&id("web")).unwrap();
-        reserved.save(&record("web")).unwrap();
-        reserved.keep();
-        let claim = |verb| store.open(&id("web")).unwrap().claim(verb);
-        assert_eq!(claim(Verb::Start).unwrap_err().kind(), Kind::State);
-        let claimed = claim(Verb::Delete).unwrap();
-        assert_eq!(claimed.status, Status::Stopped);
-        assert!(Lock::exclusive_now(claimed.directory()).unwrap().is_none());
-        let late = store.open(&id("web")).unwrap();
-        remove_directory(claimed.directory()).unwrap();
-        drop(claimed);
-        assert_eq!(late.claim(Verb::Delete).unwrap_err().kind(), Kind::NotFound);
-    }
-
-    #[test]
-    fn a_damaged_record_is_left_out_of_lists_and_can_be_forced_away() {
-        let scratch = Scratch::new();
-        let store = scratch.store();
-        let reserved = store.reserve(&id("web")).unwrap();
-        std::fs::write(reserved.directory().join("state.json"), "{").unwrap();
-        std::fs::create_dir_all(reserved.directory().join("notify/deep")).unwrap();
-        reserved.keep();
-        assert!(store.list().unwrap().is_empty());
-        store.delete_forced(&id("web")).unwrap();
-        assert!(matches!(store.find(&id("web")).unwrap(), Found::Nothing));
-    }
-
-    #[test]
-    fn roots_that_hold_other_things_are_refused() {
-        for root in ["", "/", "//", "/."] {
-            assert_eq!(Store::new(root.into()).unwrap_err().kind(), Kind::Usage, "{root:?}");
-        }
-        assert!(Store::new("relative".into()).unwrap().root.is_absolute());
-    }
-
-    #[test]
-    fn the_default_root_is_the_users_own_and_sticky() {
-        assert_eq!(Store::default(true, None).unwrap().root, Path::new("/run/rrun"));
-        let scratch = Scratch::new();
-        let store = Store::default(false, Some(scratch.path().into())).unwrap();
-        store.reserve(&id("web")).unwrap();
-        let mode = std::fs::metadata(scratch.path().join("rrun")).unwrap().permissions().mode();
-        assert_eq!(mode & 0o7777, 0o1700);
-        for unset in [None, Some(PathBuf::new())] {
-            let error = Store::default(false, unset).unwrap_err();
-            assert!(error.hint_text().unwrap().contains("--root"), "{error}");
-        }
-    }
-}
+pub(super) mod tests;

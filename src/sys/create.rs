@@ -47,7 +47,9 @@ fn create_along(root: Fd, path: &CStr, create: Create) -> Result<NewFd> {
             Walked::There(fd) => return Ok(fd),
             Walked::Link(parent, name) => {
                 let followed = route.follow(parent.unwrap_or(root), name);
-                parent.map(close);
+                if let Some(parent) = parent {
+                    close(parent);
+                }
                 route = followed?;
             }
         }

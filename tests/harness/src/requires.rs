@@ -18,10 +18,14 @@ use crate::{Runtime, busybox, on_path};
 pub enum Need {
     /// Effective uid 0.
     Root,
-    /// This controller, v1 or v2, where a child cgroup can be made.
+    /// This controller by its name in cgroup2, in whatever hierarchy.
     Cgroup(&'static str),
     /// A unified hierarchy at /sys/fs/cgroup that has this controller.
     CgroupV2(&'static str),
+    /// A block device of any kind.
+    BlockDevice,
+    /// The distribution's package of a service, unpacked: see [`crate::service_tree`].
+    Service(&'static str),
     /// Ordinary users may make user namespaces.
     UserNamespaces,
     /// newuidmap and newgidmap are installed and this user has subordinate ids.
@@ -62,6 +66,12 @@ macro_rules! need {
     };
     (cgroup_v2($name:expr)) => {
         $crate::requires::Need::CgroupV2($name)
+    };
+    (block_device) => {
+        $crate::requires::Need::BlockDevice
+    };
+    (service($package:expr)) => {
+        $crate::requires::Need::Service($package)
     };
     (userns) => {
         $crate::requires::Need::UserNamespaces
@@ -112,7 +122,8 @@ pub fn missing(need: Need) -> Option<String> {
     match need {
         Need::Root => unless(geteuid().is_root(), "needs root".into()),
         Need::Cgroup(name) => {
-            let v1 = fs::metadata(format!("/sys/fs/cgroup/{name}/cgroup.procs")).is_ok();
+            let name_in_v1 = if name == "io" { "blkio" } else { name };
+            let v1 = fs::metadata(format!("/sys/fs/cgroup/{name_in_v1}/cgroup.procs")).is_ok();
             unless(
                 v1 || controllers_v2().contains(name),
                 format!("needs the cgroup controller {name}"),
@@ -122,6 +133,11 @@ pub fn missing(need: Need) -> Option<String> {
             controllers_v2().contains(name),
             format!("needs a cgroup v2 hierarchy with {name}"),
         ),
+        Need::BlockDevice => unless(
+            fs::read_dir("/sys/block").is_ok_and(|mut devices| devices.next().is_some()),
+            "needs a block device".into(),
+        ),
+        Need::Service(package) => crate::service_tree(package).err(),
         Need::UserNamespaces => {
             unless(user_namespaces(), "needs user namespaces for ordinary users".into())
         }

@@ -19,6 +19,9 @@ use crate::{Result, cargo, machine, target};
 /// Longer than either half has ever taken on two emulated processors.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
 
+/// What tests/services.rs runs.
+const SERVICES: &[&str] = &["postgresql", "nginx"];
+
 /// What was asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Wish {
@@ -148,6 +151,12 @@ fn in_guest(wish: &Wish) -> Count {
     let built = plain(cargo().args(["build", "--workspace", "--bins"]));
     if built.failed > 0 {
         return built;
+    }
+    for service in SERVICES {
+        // The guest has no network; a test that misses its service there says so and fails.
+        if let Err(why) = rrun_harness::service_tree(service) {
+            println!("{why}");
+        }
     }
     let prepared =
         test_executables().and_then(|tests| Ok((tests, Guest::prepare(&target().join("guest"))?)));

@@ -1,0 +1,181 @@
+//! The parent beside its child, from the clone to the gate or the program: it answers each checkpoint.
+//!
+//! What a newcomer would get wrong: the child is never waited for without a reason. Where no checkpoint has anything for
+//! the parent to do, leave to proceed is sent before the child asks.
+
+use super::fault::{self, point};
+use super::lower::{HookFiles, Opened};
+use super::{Launch, Owner, gate, hooks, idmap};
+use crate::error::{Error, Kind, Result, ResultExt};
+use crate::launch::cgroup::Cgroup;
+use crate::plan::step::Act;
+use crate::spec::HookPhase;
+use rrun_sys::reap::{self, Ended};
+use rrun_sys::script::Checkpoint;
+use rrun_sys::wire::{self, Frame, Tag};
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+/// The parent's half of a launch.
+pub(super) struct Parent<'a> {
+    pub launch: &'a Launch<'a>,
+    pub cgroup: &'a Cgroup,
+    pub control: OwnedFd,
+    pub pid: i32,
+    pub pidfd: OwnedFd,
+    /// Memory files that hooks inside and a seccomp listener read.
+    pub state: Vec<File>,
+}
+
+impl Parent<'_> {
+    /// From the clone to the gate, or to the program.
+    pub fn attend(&mut self, opened: &Opened, owner: &mut dyn Owner) -> Result<()> {
+        let plan = self.launch.plan;
+        let hops = plan.steps.iter().any(|step| matches!(step.act, Act::Hop { .. }));
+        if !hops {
+            self.introduce(owner)?;
+        }
+        let meets = |wanted| plan.steps.iter().any(|step| step.act == Act::Reach(wanted));
+        let waits_at_gate = opened.gate.is_some();
+        let early = !meets(Checkpoint::Cloned) && !meets(Checkpoint::Rootfs) && !hops;
+        if early && !waits_at_gate && !plan.terminal {
+            point("ready")?;
+            self.proceed()?;
+        }
+        let ahead = early && !waits_at_gate && !plan.terminal;
+        let (mut starting, mut at_gate) = (false, false);
+        loop {
+            let Some((frame, descriptor)) = wire::receive(self.control.as_raw_fd())? else {
+                // At the gate it hangs up, too: from then on it listens to `start`.
+                return if starting || at_gate { Ok(()) } else { Err(self.killed()) };
+            };
+            match (frame.tag, descriptor) {
+                (Tag::Failed, _) => {
+                    let said = opened.hooks.as_ref().map(HookFiles::said).unwrap_or_default();
+                    return Err(fault::describe(plan, &frame, &said));
+                }
+                (Tag::Starting, _) => starting = true,
+                (Tag::Console, Some(master)) => {
+                    point("console")?;
+                    owner.console(master.into(), frame.detail)?;
+                }
+                (Tag::Hopped, Some(sibling)) => self.hopped(sibling.into(), owner)?,
+                (Tag::Reached, _) if frame.call == Checkpoint::Cloned as u16 => self.cloned()?,
+                (Tag::Reached, _) if frame.call == Checkpoint::Rootfs as u16 => {
+                    self.rootfs(owner)?;
+                }
+                (Tag::Reached, _) if ahead => {}
+                (Tag::Reached, _) => {
+                    point("ready")?;
+                    self.refresh_state(owner, "created")?;
+                    self.proceed()?;
+                    at_gate = waits_at_gate;
+                }
+                (Tag::Proceed | Tag::Console | Tag::Hopped, _) => {
+                    return Err(Error::new(Kind::Internal, format!("the child sent {frame:?}")));
+                }
+            }
+        }
+    }
+
+    fn introduce(&mut self, owner: &mut dyn Owner) -> Result<()> {
+        if let Some(adjust) = self.launch.plan.oom_score_adj {
+            point("oom_score_adj")?;
+            self.write_oom_score_adj(adjust)?;
+        }
+        let _span = self.launch.trace.span("record");
+        owner.born(self.pid, self.pidfd.as_fd(), self.cgroup)?;
+        self.refresh_state(owner, "creating")
+    }
+
+    fn proceed(&self) -> Result<()> {
+        let frame = Frame::new(Tag::Proceed).to_bytes();
+        match wire::send(self.control.as_raw_fd(), &frame, None) {
+            // The child is gone; what it said last is still to be read and says more.
+            Err(rrun_sys::Errno(libc::EPIPE | libc::ECONNRESET)) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    fn cloned(&mut self) -> Result<()> {
+        self.cgroup.join_v1(self.pid)?;
+        point("join cgroups")?;
+        if let Some(maps) = &self.launch.plan.id_maps {
+            point("id maps")?;
+            idmap::write(self.pid, maps, self.launch.privileged)?;
+        }
+        self.proceed()
+    }
+
+    /// The second clone is the container; the first has ended.
+    fn hopped(&mut self, sibling: OwnedFd, owner: &mut dyn Owner) -> Result<()> {
+        point("second clone")?;
+        reap::wait(self.pidfd.as_raw_fd())?;
+        self.pid = gate::pid_of(sibling.as_fd())?;
+        self.pidfd = sibling;
+        self.introduce(owner)?;
+        self.proceed()
+    }
+
+    fn rootfs(&mut self, owner: &mut dyn Owner) -> Result<()> {
+        if let Some(hooks) = self.launch.hooks {
+            let state = owner.state("creating")?;
+            hooks::run_all(&hooks.prestart, &state, HookPhase::Prestart)?;
+            hooks::run_all(&hooks.create_runtime, &state, HookPhase::CreateRuntime)?;
+        }
+        self.proceed()
+    }
+
+    /// What hooks inside and the seccomp listener will read.
+    fn refresh_state(&mut self, owner: &dyn Owner, status: &str) -> Result<()> {
+        if self.state.is_empty() {
+            return Ok(());
+        }
+        let state = owner.state(status)?;
+        let notify = self
+            .launch
+            .plan
+            .notify
+            .as_ref()
+            .map(|(_, metadata)| gate::listener_message(self.pid, metadata.as_deref(), &state));
+        let hooks_file = usize::from(notify.is_some());
+        if let (Some(notify), Some(file)) = (notify, self.state.last_mut()) {
+            hooks::rewrite(file, &notify)?;
+        }
+        if self.state.len() > hooks_file
+            && let Some(file) = self.state.first_mut()
+        {
+            hooks::rewrite(file, &state)?;
+        }
+        Ok(())
+    }
+
+    /// Lowering it takes CAP_SYS_RESOURCE.
+    fn write_oom_score_adj(&self, adjust: i32) -> Result<()> {
+        let path = format!("/proc/{}/oom_score_adj", self.pid);
+        match std::fs::write(&path, adjust.to_string()) {
+            // A user who can't lower it gets a container that is easier to kill, as with every other runtime.
+            Err(error) if error.raw_os_error() == Some(libc::EACCES) && !self.launch.privileged => {
+                Ok(())
+            }
+            other => other
+                .map_err(|error| {
+                    Error::from(error)
+                        .at("/process/oomScoreAdj")
+                        .hint("lowering it below rrun's own takes CAP_SYS_RESOURCE")
+                })
+                .context(|| format!("write {adjust} to {path}")),
+        }
+    }
+
+    /// The child ended without a word.
+    fn killed(&self) -> Error {
+        let how = match reap::wait(self.pidfd.as_raw_fd()) {
+            Ok(Ended::Signal(signal)) => format!("was killed by signal {signal}"),
+            Ok(Ended::Code(code)) => format!("ended with exit status {code}"),
+            Err(_) => "ended".to_owned(),
+        };
+        Error::new(Kind::Child, format!("the container's set-up {how} before its program started"))
+            .hint("if its memory limit is very low, raise linux.resources.memory.limit")
+    }
+}
