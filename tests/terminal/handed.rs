@@ -57,7 +57,8 @@ fn preserved_descriptors_reach_the_program_and_the_next_does_not() {
 
 #[test]
 fn a_descriptor_that_is_not_there_cannot_be_preserved() {
-    requires!(root);
+    // Runc 1.1.5 has opened one of its own by the time it looks.
+    requires!(root, rrun);
     let bundle = Bundle::new();
     let command = by_shell("exec \"$@\" 3<&-", &run_of(&bundle, &["--preserve-fds", "1"]));
     Running::start(command, &Stdio::Kept, bundle.path()).wait().code(1);
@@ -144,7 +145,8 @@ fn a_created_service_is_ready_when_start_returns() {
 
 #[test]
 fn a_service_that_ends_before_it_is_ready_is_not_waited_for() {
-    requires!(root);
+    // Runc does not look at a zombie twice, and waits for ever.
+    requires!(root, rrun);
     let bundle = Bundle::new().args(["probe", "exit", "0"]);
     let manager = Manager::listen(&bundle);
     started(run_of(&bundle, &["--detach"]), &manager, &bundle).wait().success();
