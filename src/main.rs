@@ -1,14 +1,26 @@
 //! The `rrun` command: parse, dispatch, report, exit code. Nothing else.
 
-use rrun::cmd::{self, args};
+#![no_main]
+
+use rrun::cmd::{self, args, inherited};
 use rrun::error::Error;
 use rrun::launch::sealed;
 use rrun::log;
-use std::process::ExitCode;
 
-fn main() -> ExitCode {
+#[global_allocator]
+static ARENA: rrun_sys::arena::Arena = rrun_sys::arena::Arena::new();
+
+rrun_sys::entry!(run);
+
+fn run() -> u8 {
     let (globals, understood) = match args::parse(std::env::args_os()) {
-        Ok(args::Invocation { globals, verb, request }) => (globals, Ok((verb, request))),
+        Ok(args::Invocation { globals, verb, request }) => match inherited::check(&request) {
+            Ok(()) => (globals, Ok((verb, request))),
+            Err(error) => {
+                let exit = error.kind().exit_code(verb);
+                (globals, Err((error.context(verb), exit)))
+            }
+        },
         Err(args::Refusal { globals, error, exit }) => (globals, Err((error, exit))),
     };
     if let Err(error) = log::open(&globals.log) {
@@ -21,14 +33,14 @@ fn main() -> ExitCode {
     }
     match understood {
         Ok((verb, request)) => match cmd::dispatch(&globals, request) {
-            Ok(code) => code.into(),
+            Ok(code) => code,
             Err(error) => report(&error, error.kind().exit_code(verb)),
         },
         Err((error, exit)) => report(&error, exit),
     }
 }
 
-fn report(error: &Error, code: u8) -> ExitCode {
+fn report(error: &Error, code: u8) -> u8 {
     log::failure(error);
-    code.into()
+    code
 }

@@ -1,1 +1,28 @@
-//! x
+//! What rrun costs, beside the least that the kernel can be asked for and beside the references.
+//!
+//! | module | question |
+//! | --- | --- |
+//! | [`room`] | where is it measured? in mount namespace with cgroup2 alone, a tmpfs for all files, and nothing left after |
+//! | [`programs`] | what is measured? release builds of rrun, the floor and the payload; runc and crun of the machine |
+//! | [`scene`] | with which configuration? Docker's, the same file for everyone |
+//! | [`subject`] | which command lines are compared? |
+//! | [`process`] | how long did one of them take, by the clock and by the processor? |
+//! | [`rounds`] | in which order? everyone once per round, shuffled |
+//! | [`figures`] | what do the samples say? |
+//! | [`life`] | what do create, start, state, exec, kill and delete cost? |
+//! | [`traced`] | how much memory, how many instructions does the parent take? exactly, by ptrace |
+//! | [`filters`] | how many steps does a seccomp filter take for a call that it allows? |
+//!
+//! It refuses thresholds: figures are for people to read, and a busy machine must not fail a build. What a newcomer
+//! would get wrong: measuring all of A and then all of B on a machine whose load changes meanwhile.
+
+pub mod figures;
+// pub mod filters;
+// pub mod life;
+pub mod process;
+pub mod programs;
+pub mod room;
+pub mod rounds;
+pub mod scene;
+pub mod subject;
+// pub mod traced;

@@ -1,10 +1,11 @@
 //! A container comes into being: what `create` and `run` share.
 //!
 //! ```text
-//! bundle → plan → reserve the id → launch (record and pid file once there is a pid) → container
+//! bundle → plan → reserve the id → launch (drafts of the record meanwhile) → record → pid file → container
 //! ```
 //! What a newcomer would get wrong: whatever fails, dropping the reservation removes the directory, and the launch has
-//! removed the process and the cgroup: an id is either a container or free.
+//! removed the process and the cgroup: an id is either a container or free. And until the launch is over nobody may
+//! enter: an exec between clone and pivot_root would see the host's files.
 
 use crate::cmd::args::{CreateArgs, Globals};
 use crate::cmd::bundle::Bundle;
@@ -14,11 +15,13 @@ use crate::error::{Error, Kind, Result, ResultExt};
 use crate::launch::cgroup::Cgroup;
 use crate::launch::console::{PidfdOf, send_console, send_pidfd};
 use crate::launch::fault::point;
+use crate::launch::notify::{self, Proxy};
 use crate::launch::trace::Trace;
-use crate::launch::{Launch, Owner, Place, notify};
+use crate::launch::{Launch, Owner, Place};
 use crate::log;
 use crate::plan::{Plan, Request};
 use crate::timestamp::Timestamp;
+use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -31,8 +34,8 @@ pub struct Born {
     pub pidfd: OwnedFd,
     /// The master of its terminal, unless a console socket got it.
     pub master: Option<OwnedFd>,
-    /// Our own `NOTIFY_SOCKET`, when the container got one.
-    pub notify: Option<std::ffi::OsString>,
+    /// What it has to say to the service manager; `start` listens for a container with a gate.
+    pub notify: Option<Proxy>,
 }
 
 /// Makes the container of a bundle; with `gate` it waits for `start`.
@@ -59,11 +62,21 @@ pub fn create(
     for warning in &plan.warnings {
         log::warn(warning);
     }
-    let mut newborn =
-        Newborn { record: draft(bundle, &plan), reserved: &reserved, args, master: None };
+    let cgroup = cgroup_plan(&plan)?;
+    let record = Record { cgroup: Cgroup::planned(cgroup), ..draft(bundle, &plan) };
+    reserved.draft(&record)?;
+    point("draft")?;
+    let mut newborn = Newborn {
+        record,
+        reserved: &reserved,
+        args,
+        manager: notify.filter(|_| !gate),
+        notify: None,
+        master: None,
+    };
     let launched = Launch {
         plan: &plan,
-        place: Place::New(cgroup_plan(&plan)?),
+        place: Place::New(cgroup),
         directory: reserved.directory(),
         init: None,
         hooks: Some(&bundle.spec.hooks),
@@ -71,9 +84,33 @@ pub fn create(
         trace,
     }
     .perform(&mut newborn)
-    .context(doing)?;
-    let Newborn { record, master, .. } = newborn;
-    Ok(Born { container: reserved.into_container(record), pidfd: launched.pidfd, master, notify })
+    .context(doing);
+    let Newborn { record, notify, master, .. } = newborn;
+    let launched = match launched {
+        Ok(launched) => launched,
+        Err(error) => {
+            // The runtime-spec: a hook that failed before had a counterpart, which may have something to undo.
+            if record.pid != 0 {
+                record.run_poststop_hooks();
+            }
+            return Err(error);
+        }
+    };
+    let (pid, pidfd) = (launched.pid, launched.pidfd);
+    let container = reserved.into_container(record)?;
+    let born = Born { container, pidfd, master, notify };
+    match args.pid_file.as_deref().map_or(Ok(()), |file| write_pid_file(file, pid)) {
+        Ok(()) => Ok(born),
+        Err(error) => Err(abandon(born.container, error)),
+    }
+}
+
+/// Deletes a container whatever it does, because of `error`, which stays the error.
+pub fn abandon(container: Container, error: Error) -> Error {
+    match container.delete(true) {
+        Ok(()) => error,
+        Err(left) => error.while_undoing(left),
+    }
 }
 
 fn cgroup_plan(plan: &Plan) -> Result<&crate::plan::cgroup::CgroupPlan> {
@@ -109,6 +146,9 @@ struct Newborn<'a> {
     record: Record,
     reserved: &'a Reserved,
     args: &'a CreateArgs,
+    /// The service manager's socket, to listen on behalf of before the program can speak.
+    manager: Option<OsString>,
+    notify: Option<Proxy>,
     master: Option<OwnedFd>,
 }
 
@@ -120,13 +160,14 @@ impl Owner for Newborn<'_> {
         self.record.pid = pid;
         self.record.start_time = stat.start_time;
         self.record.cgroup = cgroup.clone();
+        self.reserved.draft(&self.record)?;
         point("record")?;
-        self.reserved.save(&self.record)?;
+        if let Some(manager) = &self.manager {
+            self.notify = Proxy::listen(self.reserved.directory(), manager, pid)?;
+        }
         if let Some(socket) = &self.args.pidfd_socket {
             send_pidfd(socket, pidfd, PidfdOf::Init)?;
-        }
-        if let Some(file) = &self.args.pid_file {
-            write_pid_file(file, pid)?;
+            point("pidfd socket")?;
         }
         Ok(())
     }
@@ -152,10 +193,17 @@ impl Owner for Newborn<'_> {
 /// # Errors
 /// [`Kind::Kernel`] when it can't be written.
 pub fn write_pid_file(file: &Path, pid: i32) -> Result<()> {
-    point("pid-file")?;
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let draft: PathBuf = file.with_file_name(format!(".{name}.draft"));
-    std::fs::write(&draft, pid.to_string())
-        .and_then(|()| std::fs::rename(&draft, file))
-        .context(|| format!("write pid file {}", file.display()))
+    let written = std::fs::write(&draft, pid.to_string())
+        .context(|| format!("write pid file {}", draft.display()))
+        .and_then(|()| point("pid file"))
+        .and_then(|()| {
+            std::fs::rename(&draft, file).context(|| format!("write pid file {}", file.display()))
+        });
+    if written.is_err() {
+        // What failed may be that there was nowhere to write to; then there is no draft either.
+        std::fs::remove_file(&draft).ok();
+    }
+    written
 }

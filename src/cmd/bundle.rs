@@ -4,6 +4,7 @@
 //! the [`Spec`], so a file that changes underneath can't give one half of a container another configuration.
 
 use crate::cmd::args::{CreateArgs, Globals, Rootless};
+use crate::cmd::inherited;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::host::Host;
 use crate::id::ContainerId;
@@ -58,19 +59,15 @@ impl Bundle {
     /// What a command line and the environment ask for.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for descriptors that are not open; for a terminal without somebody to take it.
+    /// As [`refuse_systemd`].
     pub fn request(&self, globals: &Globals, args: &CreateArgs) -> Result<Request> {
         refuse_systemd(globals)?;
-        let listen_fds: Option<u32> =
-            std::env::var("LISTEN_FDS").ok().and_then(|count| count.parse().ok());
-        let preserve_fds = args.preserve_fds + listen_fds.unwrap_or(0);
-        check_descriptors(preserve_fds)?;
         let process = self.spec.process.as_ref();
         Ok(Request {
             no_pivot: args.no_pivot,
             no_new_keyring: args.no_new_keyring,
-            preserve_fds,
-            listen_fds,
+            preserve_fds: inherited::preserved(args),
+            listen_fds: inherited::listen_fds(),
             notify_directory: None,
             home: process.and_then(|process| home_of(process, self.spec.rootfs.as_path())),
             gate: false,
@@ -96,17 +93,6 @@ pub fn refuse_systemd(globals: &Globals) -> Result<()> {
 pub fn home_of(process: &Process, rootfs: &Path) -> Option<String> {
     let given = process.env.iter().any(|pair| pair.starts_with("HOME="));
     if given { None } else { home::of(rootfs, process.user.uid) }
-}
-
-/// Descriptors promised to the program must be there: one that is not would silently be one of ours.
-fn check_descriptors(count: u32) -> Result<()> {
-    for fd in 3..3 + count {
-        if !Path::new(&format!("/proc/self/fd/{fd}")).is_symlink() {
-            return Err(Error::new(Kind::Usage, format!("descriptor {fd} is not open"))
-                .hint("lower --preserve-fds (or LISTEN_FDS), or open it"));
-        }
-    }
-    Ok(())
 }
 
 /// Whether the pty's master has somewhere to go.

@@ -20,7 +20,7 @@ pub fn run(globals: &Globals, args: &CreateArgs) -> Result<u8> {
     let terminal = bundle.spec.process.as_ref().map_or(Terminal::None, |p| p.terminal);
     check_terminal(terminal, true, args.console_socket.as_deref())?;
     let born = birth::create(globals, args, &bundle, true, &trace);
-    trace.finish()?;
+    close_trace(trace);
     born.map(|_| 0)
 }
 
@@ -30,4 +30,11 @@ pub fn run(globals: &Globals, args: &CreateArgs) -> Result<u8> {
 /// When the file can't be made.
 pub fn open_trace(args: &CreateArgs) -> Result<Trace> {
     args.trace.as_deref().map_or(Ok(Trace::off()), Trace::to)
+}
+
+/// Writes it. What was traced has happened: that it can't be written is a warning.
+pub fn close_trace(trace: Trace) {
+    if let Err(error) = trace.finish() {
+        crate::log::warn(&error.to_string());
+    }
 }

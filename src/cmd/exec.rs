@@ -6,13 +6,15 @@
 use crate::cmd::args::{ExecArgs, Globals};
 use crate::cmd::birth::write_pid_file;
 use crate::cmd::bundle::{Bundle, check_terminal, home_of, refuse_systemd};
+use crate::cmd::create::close_trace;
 use crate::container::{Container, Status};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::launch::cgroup::Cgroup;
 use crate::launch::console::{PidfdOf, send_console, send_pidfd};
+use crate::launch::fault::point;
 use crate::launch::supervise::Supervisor;
 use crate::launch::trace::Trace;
-use crate::launch::{Launch, Owner, Place};
+use crate::launch::{Launch, Launched, Owner, Place};
 use crate::log;
 use crate::plan::{ExecRequest, Plan, Request};
 use crate::spec::{CapSet, Privileges, Process, Terminal};
@@ -49,10 +51,27 @@ pub fn run(globals: &Globals, args: &ExecArgs) -> Result<u8> {
     }
     .perform(&mut owner)
     .context(|| format!("exec in {}", args.id));
-    trace.finish()?;
+    close_trace(trace);
     let launched = launched?;
-    let Some(mut supervisor) = supervisor.take() else { return Ok(0) };
-    if let Some(master) = owner.master {
+    match attend(&launched, args, supervisor.take(), owner.master) {
+        Ok(code) => Ok(code),
+        Err(error) => Err(launched.end(error)),
+    }
+}
+
+/// From the program's start on.
+fn attend(
+    launched: &Launched,
+    args: &ExecArgs,
+    supervisor: Option<Supervisor>,
+    master: Option<OwnedFd>,
+) -> Result<u8> {
+    if let Some(file) = &args.pid_file {
+        write_pid_file(file, launched.pid)?;
+    }
+    let Some(mut supervisor) = supervisor else { return Ok(0) };
+    point("supervise")?;
+    if let Some(master) = master {
         supervisor.attach_terminal(master)?;
     }
     Ok(supervisor.wait(launched.pid, launched.pidfd.as_fd())?.status())
@@ -172,14 +191,12 @@ struct Caller<'a> {
 }
 
 impl Owner for Caller<'_> {
-    fn born(&mut self, pid: i32, pidfd: BorrowedFd<'_>, _cgroup: &Cgroup) -> Result<()> {
+    fn born(&mut self, _pid: i32, pidfd: BorrowedFd<'_>, _cgroup: &Cgroup) -> Result<()> {
         if let Some(socket) = &self.args.pidfd_socket {
             send_pidfd(socket, pidfd, PidfdOf::Exec)?;
+            point("pidfd socket")?;
         }
-        match &self.args.pid_file {
-            Some(file) => write_pid_file(file, pid),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn state(&self, _status: &str) -> Result<String> {

@@ -11,6 +11,7 @@ pub mod delete;
 pub mod exec;
 pub mod explain;
 pub mod features;
+pub mod inherited;
 pub mod kill;
 pub mod list;
 pub mod run;

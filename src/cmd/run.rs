@@ -1,15 +1,17 @@
 //! `rrun run`: create, start, and unless detached wait, pass the exit code on and delete.
 
 use crate::cmd::args::{Globals, RunArgs};
-use crate::cmd::birth::{self, Born};
+use crate::cmd::birth::{self, Born, abandon};
 use crate::cmd::bundle::{Bundle, check_terminal};
-use crate::cmd::create::open_trace;
+use crate::cmd::create::{close_trace, open_trace};
 use crate::cmd::start::run_poststart;
+use crate::container::Container;
 use crate::error::Result;
+use crate::launch::fault::point;
 use crate::launch::notify::Proxy;
-use crate::launch::supervise::Supervisor;
+use crate::launch::supervise::{Exit, Supervisor};
 use crate::spec::Terminal;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// Runs it.
 ///
@@ -29,33 +31,49 @@ pub fn run(globals: &Globals, args: &RunArgs) -> Result<u8> {
         false => Some(Supervisor::new(!args.no_subreaper)?),
     };
     let born = birth::create(globals, &args.create, &bundle, false, &trace);
-    trace.finish()?;
+    close_trace(trace);
     let born = born?;
     if let Err(error) = run_poststart(&born.container) {
-        return Err(match born.container.delete(true) {
-            Ok(()) => error,
-            Err(left) => error.while_undoing(left),
-        });
+        return Err(abandon(born.container, error));
     }
     match supervisor {
-        None => Ok(0),
+        None => {
+            // The service manager takes our end for the service's unless it was told of another main process.
+            if let Some(proxy) = born.notify {
+                proxy.forward_until_ready(born.pidfd.as_fd())?;
+            }
+            Ok(0)
+        }
         Some(supervisor) => supervise(supervisor, born, args.keep),
     }
 }
 
-fn supervise(mut supervisor: Supervisor, born: Born, keep: bool) -> Result<u8> {
+fn supervise(supervisor: Supervisor, born: Born, keep: bool) -> Result<u8> {
     let Born { container, pidfd, master, notify } = born;
-    if let Some(master) = master {
-        supervisor.attach_terminal(master)?;
-    }
-    if let Some(host) = notify
-        && let Some(proxy) = Proxy::listen(container.directory(), &host, container.record.pid)?
-    {
-        supervisor.attach_notify(proxy);
-    }
-    let exit = supervisor.wait(container.record.pid, pidfd.as_fd())?;
+    let exit = match wait(supervisor, &container, &pidfd, master, notify) {
+        Ok(exit) => exit,
+        // Without anybody to wait for it, it would run on unseen.
+        Err(error) => return Err(abandon(container, error)),
+    };
     if !keep {
         container.delete(false)?;
     }
     Ok(exit.status())
+}
+
+fn wait(
+    mut supervisor: Supervisor,
+    container: &Container,
+    pidfd: &OwnedFd,
+    master: Option<OwnedFd>,
+    notify: Option<Proxy>,
+) -> Result<Exit> {
+    point("supervise")?;
+    if let Some(master) = master {
+        supervisor.attach_terminal(master)?;
+    }
+    if let Some(proxy) = notify {
+        supervisor.attach_notify(proxy);
+    }
+    supervisor.wait(container.record.pid, pidfd.as_fd())
 }

@@ -4,7 +4,7 @@ use crate::cmd::args::{CreateArgs, Globals, StartArgs};
 use crate::cmd::bundle::Bundle;
 use crate::container::{Container, Status, Verb};
 use crate::error::{Error, Result, ResultExt};
-use crate::launch::fault::describe;
+use crate::launch::fault::{describe, point};
 use crate::launch::notify::Proxy;
 use crate::launch::{hooks, release};
 use crate::log;
@@ -25,6 +25,7 @@ pub fn run(globals: &Globals, args: &StartArgs) -> Result<u8> {
         Some(host) => Proxy::listen(container.directory(), &host, container.record.pid)?,
         None => None,
     };
+    point("start")?;
     let failed = release(container.directory())?;
     // The gate's presence is the status "created", which it no longer is, whatever happened.
     std::fs::remove_file(container.gate()).context(|| "remove the gate")?;
@@ -53,7 +54,7 @@ fn in_words(globals: &Globals, container: &Container, frame: &Frame) -> Error {
         bundle.plan(&record.id, &request)
     });
     match again {
-        Ok(plan) => describe(&plan, frame),
+        Ok(plan) => describe(&plan, frame, ""),
         Err(error) => {
             log::debug(|| format!("plan again for its words: {error}"));
             Error::kernel(format!("step {} of the container", frame.step), frame.errno)

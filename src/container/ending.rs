@@ -76,7 +76,7 @@ impl Container {
         }
         self.end_processes(status)?;
         self.record.cgroup.remove()?;
-        self.run_poststop_hooks();
+        self.record.run_poststop_hooks();
         remove_directory(&self.directory)
     }
 
@@ -99,20 +99,20 @@ impl Container {
         )
         .hint(format!("see what it waits for in /proc/{pid}/stack, then delete again")))
     }
+}
 
-    /// The OCI text: a poststop hook that fails is warned about, and the deletion goes on.
-    fn run_poststop_hooks(&self) {
-        let poststop = &self.record.hooks.poststop;
+impl Record {
+    /// The OCI text: a poststop hook that fails is warned about; the others, and the deletion, go on.
+    pub fn run_poststop_hooks(&self) {
+        let poststop = &self.hooks.poststop;
         if poststop.is_empty() {
             return;
         }
-        let ran = self
-            .record
-            .state_json(Status::Stopped)
-            .and_then(|state| hooks::run_all(poststop, &state, HookPhase::Poststop));
-        if let Err(error) = ran {
-            log::warn(&error.to_string());
-        }
+        let failures = match self.state_json(Status::Stopped) {
+            Ok(state) => hooks::run_every(poststop, &state, HookPhase::Poststop),
+            Err(error) => vec![error],
+        };
+        failures.iter().for_each(|error| log::warn(&error.to_string()));
     }
 }
 

@@ -64,7 +64,7 @@ fn is_still_at(open: &File, path: &Path) -> bool {
 #[derive(Debug)]
 pub struct Reserved {
     directory: PathBuf,
-    /// `None` once kept or discarded.
+    /// `None` once it is a container.
     lock: Option<Lock>,
 }
 
@@ -90,25 +90,23 @@ impl Reserved {
         &self.directory
     }
 
-    /// Writes the record, which makes the directory a container for everybody else. Once is enough.
+    /// Notes what is known so far, in place of what was: for `state` meanwhile, and for who cleans up after us should we
+    /// be killed.
     ///
     /// # Errors
-    /// As [`Record::save`].
-    pub fn save(&self, record: &Record) -> Result<()> {
-        record.save(&self.directory)
+    /// [`Kind::Kernel`] when it cannot be written.
+    pub fn draft(&self, record: &Record) -> Result<()> {
+        record.draft(&self.directory)
     }
 
-    /// The container exists: unlocks the directory and leaves it.
-    pub fn keep(mut self) {
+    /// The container is complete, with `record`, the last draft: it is one for everybody else from now on.
+    ///
+    /// # Errors
+    /// [`Kind::Kernel`] when there is no draft; nothing is left then.
+    pub fn into_container(mut self, record: Record) -> Result<Container> {
+        Record::publish(&self.directory)?;
         self.lock = None;
-    }
-
-    /// [`Reserved::keep`], and a handle for who goes on with it; `record` is what was saved.
-    #[must_use]
-    pub fn into_container(self, record: Record) -> Container {
-        let directory = self.directory.clone();
-        self.keep();
-        Container::new(record, directory)
+        Ok(Container::new(record, self.directory.clone()))
     }
 
     /// Gives the id back; what dropping does, but with an answer.

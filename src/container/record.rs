@@ -19,6 +19,9 @@ pub const VERSION: u32 = 1;
 /// The record's name in the container's directory.
 pub(super) const FILE: &str = "state.json";
 
+/// Its name as long as the container is not complete: nobody may enter, start or signal what is only half there.
+pub(super) const DRAFT: &str = "creating.json";
+
 /// Everything a later `start`, `exec`, `kill`, `state` or `delete` needs to know.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
@@ -104,16 +107,26 @@ impl From<&Namespaces> for NamespaceBits {
 }
 
 impl Record {
-    /// Writes it into the container's `directory`, whole or not at all: a temporary file, then rename(2).
+    /// Writes it into the container's `directory` as a draft, whole or not at all: a temporary file, then rename(2).
     ///
     /// # Errors
     /// [`Kind::Kernel`] when the file cannot be written; [`Kind::Unsupported`] for a path that is not UTF-8.
-    pub fn save(&self, directory: &Path) -> Result<()> {
+    pub(super) fn draft(&self, directory: &Path) -> Result<()> {
         let json = serde_json::to_vec(self)
             .map_err(|error| Error::new(Kind::Unsupported, format!("write {FILE}: {error}")))?;
-        let (draft, file) = (directory.join(".state.json.draft"), directory.join(FILE));
-        std::fs::write(&draft, json).context(|| format!("write {}", draft.display()))?;
-        std::fs::rename(&draft, &file).context(|| format!("rename to {}", file.display()))
+        let (new, file) = (directory.join(".creating.json.new"), directory.join(DRAFT));
+        std::fs::write(&new, json).context(|| format!("write {}", new.display()))?;
+        std::fs::rename(&new, &file).context(|| format!("rename to {}", file.display()))
+    }
+
+    /// Makes the draft of `directory` its record: the container is complete.
+    ///
+    /// # Errors
+    /// [`Kind::Kernel`] when there is no draft.
+    pub(super) fn publish(directory: &Path) -> Result<()> {
+        let file = directory.join(FILE);
+        std::fs::rename(directory.join(DRAFT), &file)
+            .context(|| format!("rename to {}", file.display()))
     }
 
     /// Reads that of `directory`; `None` when it (or the directory) is not there.
@@ -122,7 +135,18 @@ impl Record {
     /// [`Kind::Kernel`] when it cannot be read, [`Kind::State`] when it is of another version, [`Kind::Internal`] when
     /// it is damaged, which rename(2) should have made impossible.
     pub fn load(directory: &Path) -> Result<Option<Self>> {
-        let file = directory.join(FILE);
+        Self::load_file(directory.join(FILE))
+    }
+
+    /// The same of a container that is not complete.
+    ///
+    /// # Errors
+    /// As [`Record::load`].
+    pub(super) fn load_draft(directory: &Path) -> Result<Option<Self>> {
+        Self::load_file(directory.join(DRAFT))
+    }
+
+    fn load_file(file: PathBuf) -> Result<Option<Self>> {
         let json = match std::fs::read(&file) {
             Ok(json) => json,
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => {
@@ -192,7 +216,9 @@ pub(super) mod tests {
             env: vec![],
             timeout: Some(Duration::from_secs(3)),
         });
-        written.save(directory.path()).unwrap();
+        written.draft(directory.path()).unwrap();
+        assert!(Record::load(directory.path()).unwrap().is_none());
+        Record::publish(directory.path()).unwrap();
         let read = Record::load(directory.path()).unwrap().unwrap();
         assert_eq!(read.hooks, written.hooks);
         assert_eq!(json(&read), json(&written));

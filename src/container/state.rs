@@ -31,13 +31,19 @@ pub struct State<'a> {
 }
 
 impl Record {
+    /// The state with this `status`, and without the owner, whom only the directory knows.
+    #[must_use]
+    pub fn state(&self, status: Status) -> State<'_> {
+        State::new(self, status, String::new())
+    }
+
     /// The state with this `status`, as JSON on one line: what a hook gets on its standard input, also before there is
     /// a container to observe.
     ///
     /// # Errors
     /// [`Kind::Unsupported`] for a path that is not UTF-8.
     pub fn state_json(&self, status: Status) -> Result<String> {
-        to_json(&State::new(self, status, String::new()))
+        to_json(&self.state(status))
     }
 }
 

@@ -33,8 +33,8 @@ pub struct Store {
 pub enum Found {
     /// A container: its record is complete.
     Container(Box<Container>),
-    /// A reservation whose creator is at work.
-    Creating,
+    /// A reservation whose creator is at work, and what it has noted so far.
+    Creating(Option<Box<Record>>),
     /// What a killed creator left: a directory without a record and without a creator.
     Debris,
     /// Nothing.
@@ -120,7 +120,7 @@ impl Store {
     pub fn open(&self, id: &ContainerId) -> Result<Container> {
         match self.find(id)? {
             Found::Container(container) => Ok(*container),
-            Found::Creating => Err(being_created(id)),
+            Found::Creating(_) => Err(being_created(id)),
             Found::Debris => Err(not_found(&self.directory(id)).hint(format!(
                 "an interrupted create left this directory; \"rrun delete --force {id}\" removes it"
             ))),
@@ -138,7 +138,11 @@ impl Store {
             return Ok(Found::Container(Box::new(Container::new(record, directory))));
         }
         let Some(_lock) = Lock::exclusive_now(&directory)? else {
-            return Ok(if directory.is_dir() { Found::Creating } else { Found::Nothing });
+            return Ok(if directory.is_dir() {
+                Found::Creating(Record::load_draft(&directory)?.map(Box::new))
+            } else {
+                Found::Nothing
+            });
         };
         // Its creator may have finished between the look and the lock.
         Ok(match Record::load(&directory)? {
@@ -183,8 +187,8 @@ impl Store {
         let Some(lock) = Lock::exclusive(&directory)? else { return Ok(()) };
         match Record::load(&directory) {
             Ok(Some(record)) => Container::new(record, directory).delete_locked(true, lock),
-            // Debris; or a damaged record, which describes nothing that could be ended first.
-            Ok(None) => remove_directory(&directory),
+            Ok(None) => clear_debris(directory, lock),
+            // A damaged record describes nothing that could be ended first.
             Err(error) if error.kind() == Kind::Internal => remove_directory(&directory),
             Err(error) => Err(error),
         }
@@ -195,6 +199,24 @@ impl Store {
     }
 }
 
+/// What describes a container, complete or not.
+const RECORDS: [&str; 2] = [super::record::FILE, super::record::DRAFT];
+
+/// What a killed creator left: whatever its draft describes is ended first.
+fn clear_debris(directory: PathBuf, lock: Lock) -> Result<()> {
+    match Record::load_draft(&directory)? {
+        Some(draft) if draft.pid != 0 => Container::new(draft, directory).delete_locked(true, lock),
+        // Without a process the cgroup was only planned: one that is in use may be somebody else's.
+        Some(draft) => {
+            if let Err(error) = draft.cgroup.remove() {
+                log::warn(&error.to_string());
+            }
+            remove_directory(&directory)
+        }
+        None => remove_directory(&directory),
+    }
+}
+
 /// Removes a container's directory, the record last of what is in it: an interrupted removal can be repeated as long as
 /// there is something that the record must say.
 pub(super) fn remove_directory(directory: &Path) -> Result<()> {
@@ -202,7 +224,7 @@ pub(super) fn remove_directory(directory: &Path) -> Result<()> {
     let remove = || -> std::io::Result<()> {
         for entry in std::fs::read_dir(directory)? {
             let entry = entry?;
-            if entry.file_name() == super::record::FILE {
+            if RECORDS.iter().any(|name| entry.file_name() == *name) {
                 continue;
             }
             if entry.file_type()?.is_dir() {
@@ -211,9 +233,11 @@ pub(super) fn remove_directory(directory: &Path) -> Result<()> {
                 std::fs::remove_file(entry.path())?;
             }
         }
-        match std::fs::remove_file(directory.join(super::record::FILE)) {
-            Err(error) if !gone(&error) => return Err(error),
-            Ok(()) | Err(_) => {}
+        for name in RECORDS {
+            match std::fs::remove_file(directory.join(name)) {
+                Err(error) if !gone(&error) => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
         }
         std::fs::remove_dir(directory)
     };
@@ -287,11 +311,12 @@ pub(super) mod tests {
         let scratch = Scratch::new();
         let store = scratch.store();
         let reserved = store.reserve(&id("web")).unwrap();
-        assert!(matches!(store.find(&id("web")).unwrap(), Found::Creating));
+        assert!(matches!(store.find(&id("web")).unwrap(), Found::Creating(None)));
+        reserved.draft(&record("web")).unwrap();
+        assert!(matches!(store.find(&id("web")).unwrap(), Found::Creating(Some(_))));
         assert_eq!(store.open(&id("web")).unwrap_err().kind(), Kind::State);
         assert!(store.list().unwrap().is_empty());
-        reserved.save(&record("web")).unwrap();
-        reserved.keep();
+        reserved.into_container(record("web")).unwrap();
         assert_eq!(store.open(&id("web")).unwrap().record.start_time, record("web").start_time);
         assert_eq!(store.list().unwrap().len(), 1);
     }
@@ -300,7 +325,8 @@ pub(super) mod tests {
     fn what_a_killed_creator_left_is_debris_that_a_forced_delete_removes() {
         let scratch = Scratch::new();
         let store = scratch.store();
-        store.reserve(&id("web")).unwrap().keep();
+        drop(store.reserve(&id("web")).unwrap());
+        std::fs::create_dir(store.directory(&id("web"))).unwrap();
         let error = store.open(&id("web")).unwrap_err();
         assert_eq!(error.kind(), Kind::NotFound);
         assert!(error.to_string().contains("rrun delete --force web"), "{error}");
@@ -316,8 +342,8 @@ pub(super) mod tests {
         let reserved = store.reserve(&id("web")).unwrap();
         std::thread::scope(|scope| {
             let deleted = scope.spawn(|| store.delete_forced(&id("web")));
-            reserved.save(&record("web")).unwrap();
-            let container = reserved.into_container(record("web"));
+            reserved.draft(&record("web")).unwrap();
+            let container = reserved.into_container(record("web")).unwrap();
             deleted.join().unwrap().unwrap();
             assert!(!container.directory().exists());
         });
@@ -328,8 +354,8 @@ pub(super) mod tests {
         let scratch = Scratch::new();
         let store = scratch.store();
         let reserved = store.reserve(&id("web")).unwrap();
-        reserved.save(&record("web")).unwrap();
-        reserved.keep();
+        reserved.draft(&record("web")).unwrap();
+        reserved.into_container(record("web")).unwrap();
         let claim = |verb| store.open(&id("web")).unwrap().claim(verb);
         assert_eq!(claim(Verb::Start).unwrap_err().kind(), Kind::State);
         let claimed = claim(Verb::Delete).unwrap();
@@ -346,9 +372,10 @@ pub(super) mod tests {
         let scratch = Scratch::new();
         let store = scratch.store();
         let reserved = store.reserve(&id("web")).unwrap();
-        std::fs::write(reserved.directory().join("state.json"), "{").unwrap();
-        std::fs::create_dir_all(reserved.directory().join("notify/deep")).unwrap();
-        reserved.keep();
+        reserved.draft(&record("web")).unwrap();
+        let container = reserved.into_container(record("web")).unwrap();
+        std::fs::write(container.directory().join("state.json"), "{").unwrap();
+        std::fs::create_dir_all(container.directory().join("notify/deep")).unwrap();
         assert!(store.list().unwrap().is_empty());
         store.delete_forced(&id("web")).unwrap();
         assert!(matches!(store.find(&id("web")).unwrap(), Found::Nothing));

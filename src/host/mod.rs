@@ -30,15 +30,13 @@ pub struct Host {
     pub last_cap: u8,
     /// Our permitted capabilities, bit *n* for number *n*.
     pub permitted_caps: u64,
-    /// Our bounding set.
-    pub bounding_caps: u64,
 }
 
 /// The inode of the first user namespace, fixed since Linux 3.8 (`PROC_USER_INIT_INO`).
 const INITIAL_USER_NAMESPACE: &str = "user:[4026531837]";
 
 impl Host {
-    /// Asks this machine. About twenty cheap calls besides one per capability.
+    /// Asks this machine. About twenty cheap calls.
     ///
     /// # Errors
     /// [`Kind::Host`](crate::error::Kind::Host) on a kernel below the floor; [`Kind::Kernel`](crate::error::Kind::Kernel)
@@ -48,16 +46,14 @@ impl Host {
         let euid = nix::unistd::geteuid().as_raw();
         let namespace = nix::fcntl::readlink("/proc/self/ns/user")?;
         let initial_user_namespace = namespace == OsStr::new(INITIAL_USER_NAMESPACE);
-        let (last_cap, bounding_caps) = bounding_set();
         Ok(Self {
             kernel,
             euid,
             egid: nix::unistd::getegid().as_raw(),
             initial_user_namespace,
             cgroup: CgroupHost::probe(euid != 0 || !initial_user_namespace)?,
-            last_cap,
+            last_cap: last_capability(),
             permitted_caps: rrun_sys::facts::permitted_capabilities()?,
-            bounding_caps,
         })
     }
 
@@ -73,7 +69,6 @@ impl Host {
             initial_user_namespace: true,
             cgroup: CgroupHost::probe(false)?,
             permitted_caps: all,
-            bounding_caps: all,
             ..self.clone()
         })
     }
@@ -97,7 +92,6 @@ impl Host {
             cgroup: CgroupHost::fixture(),
             last_cap: 40,
             permitted_caps: all,
-            bounding_caps: all,
         }
     }
 
@@ -120,19 +114,20 @@ impl Host {
     }
 }
 
-/// The highest capability number and the bounding set. 64 numbers is what capget(2) can carry.
-fn bounding_set() -> (u8, u64) {
-    let (mut last, mut set) = (0, 0);
-    for number in 0..64 {
-        match rrun_sys::facts::in_bounding_set(number) {
-            Ok(held) => {
-                last = number;
-                set |= u64::from(held) << number;
-            }
-            Err(_) => break,
+/// The highest capability number, found by halving: the kernel knows a number or says EINVAL. 64 of them is what
+/// capget(2) can carry.
+fn last_capability() -> u8 {
+    let known = |number| rrun_sys::facts::in_bounding_set(number).is_ok();
+    let (mut last, mut beyond) = (0, 64);
+    while beyond - last > 1 {
+        let middle = (last + beyond) / 2;
+        if known(middle) {
+            last = middle;
+        } else {
+            beyond = middle;
         }
     }
-    (last, set)
+    last
 }
 
 #[cfg(test)]
@@ -149,7 +144,6 @@ mod tests {
             u64::from_str_radix(line.rsplit('\t').next().expect("value"), 16).expect("hex")
         };
         assert_eq!(host.permitted_caps, set("CapPrm"));
-        assert_eq!(host.bounding_caps, set("CapBnd"));
         let last = read_to_string("/proc/sys/kernel/cap_last_cap").expect("cap_last_cap");
         assert_eq!(host.last_cap.to_string(), last.trim());
     }

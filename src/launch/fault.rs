@@ -2,15 +2,22 @@
 //!
 //! In builds with debug assertions it is also the place where tests make a step, or a point of the parent, fail.
 
+use super::hooks::with_last_words;
 use crate::error::{Error, Kind, Result, describe_errno};
 use crate::plan::Plan;
-use crate::plan::step::{Act, Step};
+use crate::plan::step::{Act, InnerHook, Step};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rrun_sys::script::{Call, Op};
 use rrun_sys::wire::Frame;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The error of a failed step.
+/// What a hook that could not be executed ends with, as in a shell.
+const CANNOT_RUN: u32 = 127;
+
+/// The error of a failed step. `said`: what a hook wrote to standard error, as far as it is known.
 #[must_use]
-pub fn describe(plan: &Plan, frame: &Frame) -> Error {
+pub fn describe(plan: &Plan, frame: &Frame, said: &str) -> Error {
     let Some(step) = plan.steps.get(usize::from(frame.step)) else {
         return Error::new(
             Kind::Internal,
@@ -20,7 +27,7 @@ pub fn describe(plan: &Plan, frame: &Frame) -> Error {
     let call = Call::from_number(frame.call);
     let what = format!("{step} (step {})", frame.step);
     let error = match &step.act {
-        Act::Hook(hook) => hook_failed(hook.phase, call, frame),
+        Act::Hook(hook) => hook_failed(hook, call, frame, said),
         Act::FindProgram | Act::Exec => no_program(plan, frame.errno),
         _ => {
             let text = sentence(step, call, frame);
@@ -49,7 +56,7 @@ fn no_program(plan: &Plan, errno: i32) -> Error {
     Error::new(Kind::NoProgram, message).with_call(format!("execve({name:?})"), errno)
 }
 
-fn hook_failed(phase: &str, call: Call, frame: &Frame) -> Error {
+fn hook_failed(hook: &InnerHook, call: Call, frame: &Frame, said: &str) -> Error {
     let how = match call {
         Call::HookStatus if frame.errno == libc::ECANCELED => {
             format!("exit status {}", frame.detail)
@@ -58,7 +65,15 @@ fn hook_failed(phase: &str, call: Call, frame: &Frame) -> Error {
         Call::HookTimeout => "timed out and was killed".to_owned(),
         _ => describe_errno(frame.errno),
     };
-    Error::new(Kind::Hook, format!("{phase} hook: {how}"))
+    let path = hook.path.to_string_lossy();
+    let words = with_last_words(&how, said);
+    let error = Error::new(Kind::Hook, format!("{} hook {path}: {words}", hook.phase));
+    match (call, frame.detail) {
+        (Call::HookTimeout, _) => error.hint("raise its timeout, or make it faster"),
+        (Call::HookStatus, CANNOT_RUN) => error
+            .hint("that is the status of a program that can't be run, too: check the hook's path"),
+        _ => error,
+    }
 }
 
 /// The call inside the step, as strace would show it.
@@ -166,22 +181,26 @@ pub fn inject(ops: &mut [Op<'_>]) {
     }
 }
 
-/// The points of the parent at which `RRUN_FAIL_HOST=name` makes it fail, in builds with debug assertions only.
-pub const POINTS: [&str; 11] = [
-    "cgroup", "open", "control", "gate", "clone", "cloned", "rootfs", "record", "pid-file",
-    "console", "ready",
-];
+/// How many points have been passed.
+static PASSED: AtomicUsize = AtomicUsize::new(0);
 
-/// Fails when this point was asked to.
+/// A point of the parent's side, named for the error. With `RRUN_FAIL_HOST=n` the *n*-th that is passed (from 0, whatever
+/// its name) fails, with `RRUN_KILL_HOST=n` the runtime dies there as by `kill -9`; in builds with debug assertions only.
+/// Counting up until nothing fails meets every one there is.
 ///
 /// # Errors
 /// [`Kind::Internal`], as injected.
 pub fn point(name: &'static str) -> Result<()> {
-    debug_assert!(POINTS.contains(&name), "{name} is not listed");
-    if cfg!(debug_assertions)
-        && std::env::var_os("RRUN_FAIL_HOST").is_some_and(|asked| asked == name)
-    {
-        return Err(Error::new(Kind::Internal, format!("injected failure at {name}")));
+    if !cfg!(debug_assertions) {
+        return Ok(());
+    }
+    let passed = PASSED.fetch_add(1, Ordering::Relaxed).to_string();
+    let asked = |variable| std::env::var(variable).is_ok_and(|asked| asked == passed);
+    if asked("RRUN_KILL_HOST") {
+        kill(Pid::this(), Signal::SIGKILL)?;
+    }
+    if asked("RRUN_FAIL_HOST") {
+        return Err(Error::new(Kind::Internal, format!("injected failure: {name}")));
     }
     Ok(())
 }

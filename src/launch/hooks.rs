@@ -3,6 +3,7 @@
 //! What a newcomer would get wrong: the state is a memory file, not a pipe: a hook that never reads it can't block us,
 //! and one that reads it gets an end of file. Standard output is not ours to give: on create it is the container's.
 
+use super::fault::point;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::spec::{Hook, HookPhase};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -18,12 +19,38 @@ use std::process::{Command, Stdio};
 /// # Errors
 /// [`Kind::Hook`] naming the hook, how it ended, and the last line it wrote to standard error.
 pub fn run_all(hooks: &[Hook], state_json: &str, phase: HookPhase) -> Result<()> {
-    for (index, hook) in hooks.iter().enumerate() {
-        run(hook, state_json)
-            .map_err(|error| error.at(format!("/hooks/{}/{index}", phase.name())))
-            .context(|| format!("{} hook {}", phase.name(), hook.path.display()))?;
+    hooks.iter().enumerate().try_for_each(|numbered| run_one(numbered, state_json, phase))
+}
+
+/// Runs every one of `hooks` in order, those after a failed one too, and returns the failures.
+#[must_use]
+pub fn run_every(hooks: &[Hook], state_json: &str, phase: HookPhase) -> Vec<Error> {
+    let run = |numbered| run_one(numbered, state_json, phase).err();
+    hooks.iter().enumerate().filter_map(run).collect()
+}
+
+fn run_one((index, hook): (usize, &Hook), state_json: &str, phase: HookPhase) -> Result<()> {
+    point("a hook")?;
+    run(hook, state_json)
+        .map_err(|error| error.at(format!("/hooks/{}/{index}", phase.name())))
+        .context(|| format!("{} hook {}", phase.name(), hook.path.display()))
+}
+
+/// How a hook ended, with the last line it wrote to standard error, if it wrote any.
+pub(super) fn with_last_words(how: &str, said: &str) -> String {
+    match said.lines().rev().find(|line| !line.trim().is_empty()) {
+        Some(line) => format!("{how}: {}", line.trim()),
+        None => how.to_owned(),
     }
-    Ok(())
+}
+
+/// What was written to a memory file, up to a bound.
+pub(super) fn read_back(file: &mut File) -> String {
+    let mut bytes = Vec::new();
+    // It is there to enrich an error; that it can't be read must not replace that error.
+    file.seek(SeekFrom::Start(0)).ok();
+    Read::take(file, 64 * 1024).read_to_end(&mut bytes).ok();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// A memory file with `text`, read from its start.
@@ -72,9 +99,16 @@ fn run(hook: &Hook, state_json: &str) -> Result<()> {
         let pidfd = OwnedFd::from(rrun_sys::pidfd::pidfd_open(child.id().cast_signed())?);
         let mut ready = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
         let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
-        if poll(&mut ready, timeout)? == 0 {
+        let ended = loop {
+            match poll(&mut ready, timeout) {
+                Err(nix::errno::Errno::EINTR) => {}
+                other => break other,
+            }
+        };
+        if ended != Ok(1) {
             child.kill()?;
             child.wait()?;
+            ended?;
             return Err(Error::new(Kind::Hook, "timed out and was killed")
                 .hint("raise its timeout, or make it faster"));
         }
@@ -87,11 +121,7 @@ fn run(hook: &Hook, state_json: &str) -> Result<()> {
         (Some(code), _) => format!("exit status {code}"),
         (None, signal) => format!("killed by signal {}", signal.unwrap_or(0)),
     };
-    let mut text = String::new();
-    said.seek(SeekFrom::Start(0))?;
-    Read::take(&mut said, 64 * 1024).read_to_string(&mut text).ok();
-    let last = text.lines().rev().find(|line| !line.trim().is_empty());
-    Err(Error::new(Kind::Hook, last.map_or(how.clone(), |line| format!("{how}: {}", line.trim()))))
+    Err(Error::new(Kind::Hook, with_last_words(&how, &read_back(&mut said))))
 }
 
 #[cfg(test)]

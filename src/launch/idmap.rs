@@ -78,6 +78,11 @@ pub fn detach(tree: &DetachedTree) -> Result<OwnedFd> {
         .map_err(|errno| Error::kernel(format!("open_tree({source:?}, OPEN_TREE_CLONE)"), errno.0))
         .map_err(|error| error.at(format!("{}/source", tree.pointer)).with_kind(Kind::Spec))?;
     let clone = OwnedFd::from(clone);
+    if tree.propagation != 0 {
+        let cut = Attr { propagation: tree.propagation, ..Attr::default() };
+        mount::set_attr(clone.as_raw_fd(), c"", Reach::Tree, &cut)
+            .map_err(|errno| Error::kernel("mount_setattr(AT_RECURSIVE, propagation)", errno.0))?;
+    }
     if let Some((uid, gid, recursive)) = &tree.idmap {
         let namespace = user_namespace(&IdMaps { uid: uid.clone(), gid: gid.clone() })?;
         let attr = Attr {

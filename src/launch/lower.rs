@@ -2,7 +2,8 @@
 //!
 //! What a newcomer would get wrong: op *n* is step *n*. A failure comes back as a number, and the plan has the words.
 
-use crate::error::{Error, Kind, Result};
+use super::hooks;
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::plan::Plan;
 use crate::plan::step::{Act, At, BindSource, EMPTY, InnerHook, NULL, NewFs, ParentFd, ROOT, Step};
 use rrun_sys::Fd;
@@ -12,6 +13,7 @@ use rrun_sys::script::{
 };
 use rrun_sys::trace::SharedClock;
 use std::ffi::{CStr, CString, c_char};
+use std::fs::{File, OpenOptions};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// What the parent opened for the child.
@@ -21,8 +23,8 @@ pub struct Opened {
     pub proc: Option<OwnedFd>,
     /// The listening socket of the gate.
     pub gate: Option<OwnedFd>,
-    /// The container's state, a memory file, for hooks inside.
-    pub state: Option<OwnedFd>,
+    /// For hooks inside.
+    pub hooks: Option<HookFiles>,
     /// The seccomp listener's connection, and the memory file with its message.
     pub notify: Option<(OwnedFd, OwnedFd)>,
     /// Namespaces to join, in the order of [`Plan::joins`].
@@ -31,12 +33,48 @@ pub struct Opened {
     pub detached: Vec<OwnedFd>,
 }
 
+/// The standard streams of hooks inside: the container's own are the program's alone.
+#[derive(Debug)]
+pub struct HookFiles {
+    /// The container's state, read-only: one hook must not change what the next one reads.
+    input: OwnedFd,
+    /// The host's /dev/null.
+    output: OwnedFd,
+    /// A memory file, for the last words of one that fails.
+    errors: OwnedFd,
+}
+
+impl HookFiles {
+    /// With `state`, a memory file, as what hooks read.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Kernel`] when one can't be opened.
+    pub fn of(state: &File) -> Result<Self> {
+        let again = format!("/proc/self/fd/{}", state.as_raw_fd());
+        let null = OpenOptions::new().write(true).open("/dev/null");
+        Ok(Self {
+            input: File::open(&again).context(|| format!("open {again}"))?.into(),
+            output: null.context(|| "open /dev/null")?.into(),
+            errors: hooks::memory_file("")?.into(),
+        })
+    }
+
+    /// What hooks have written to standard error.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let errors = self.errors.try_clone().map(File::from);
+        errors.map(|mut errors| hooks::read_back(&mut errors)).unwrap_or_default()
+    }
+}
+
 impl Opened {
     fn fd(&self, which: ParentFd) -> Result<Fd> {
         let fd = match which {
             ParentFd::Proc => self.proc.as_ref(),
             ParentFd::Gate => self.gate.as_ref(),
-            ParentFd::State => self.state.as_ref(),
+            ParentFd::HookInput => self.hooks.as_ref().map(|files| &files.input),
+            ParentFd::HookOutput => self.hooks.as_ref().map(|files| &files.output),
+            ParentFd::HookErrors => self.hooks.as_ref().map(|files| &files.errors),
             ParentFd::Join(index) => self.joins.get(index),
             ParentFd::Detached(index) => self.detached.get(index),
         };
@@ -268,7 +306,9 @@ impl<'a> Lowering<'a> {
             argv: self.strings(&hook.argv)?,
             envp: self.strings(&hook.envp)?,
             timeout: hook.timeout,
-            state: self.opened.fd(ParentFd::State)?,
+            input: self.opened.fd(ParentFd::HookInput)?,
+            output: self.opened.fd(ParentFd::HookOutput)?,
+            errors: self.opened.fd(ParentFd::HookErrors)?,
         })
     }
 

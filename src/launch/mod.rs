@@ -10,6 +10,7 @@
 //!  answers the caller                  ◄─────── Reached(Ready)
 //!  ── Proceed, or a start gate ────────────────►
 //!                                      ◄─────── Starting, then end of file: it is the program now
+//!                                      ◄─────── or end of file alone: it stands at the gate
 //! ```
 //! It knows order and undoing; it refuses to know records, verbs and command lines: its [`Owner`] has those.
 //! What a newcomer would get wrong: leave for the last checkpoint may be given *ahead*, right after the clone, so that
@@ -24,6 +25,7 @@ pub mod hooks;
 pub mod idmap;
 mod lower;
 pub mod notify;
+mod open;
 mod relay;
 pub mod sealed;
 mod socket;
@@ -38,13 +40,13 @@ use crate::plan::{Plan, cgroup::CgroupPlan};
 use crate::spec::{HookPhase, Hooks};
 use cgroup::Cgroup;
 use fault::point;
-use lower::{Ends, Opened};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket, socketpair};
+use lower::{Ends, HookFiles, Opened};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use rrun_sys::reap::{self, Ended};
 use rrun_sys::script::Checkpoint;
 use rrun_sys::trace::SharedClock;
 use rrun_sys::wire::{self, Frame, Tag};
-use rrun_sys::{clone, mount, ns, pidfd};
+use rrun_sys::{clone, ns, pidfd};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -52,7 +54,7 @@ use trace::Trace;
 
 /// Who the child belongs to: told what happens while it comes into being.
 pub trait Owner {
-    /// It has a pid: record it, write the pid file. Called once, before the program can run.
+    /// It has a pid. Called once, before the program can run.
     ///
     /// # Errors
     /// Ends the launch.
@@ -110,6 +112,14 @@ pub struct Launched {
     pub cgroup: Cgroup,
 }
 
+impl Launched {
+    /// Ends it after all, for what failed since.
+    #[must_use]
+    pub fn end(self, error: Error) -> Error {
+        end(&self.pidfd, error)
+    }
+}
+
 impl Launch<'_> {
     /// Performs the plan. With a gate it returns when the child waits there, without when the program runs. On failure
     /// nothing is left: no process, no cgroup.
@@ -146,11 +156,24 @@ impl Launch<'_> {
         let ends = Ends { child: theirs.as_raw_fd(), parent: ours.as_raw_fd() };
         let clock = self.clock()?;
         let child = lower::with_script(self.plan, &opened, ends, clock.as_ref(), |script| {
-            let cgroup = directory.as_ref().map(AsRawFd::as_raw_fd);
-            let _span = self.trace.span("clone3");
-            self.in_joined_pid_namespace(&opened, || {
-                Ok(clone::spawn(script, self.plan.clone, cgroup)?)
-            })
+            let spawn_in = |directory: Option<&OwnedFd>| {
+                let cgroup = directory.map(AsRawFd::as_raw_fd);
+                let _span = self.trace.span("clone3");
+                self.in_joined_pid_namespace(&opened, || {
+                    Ok(clone::spawn(script, self.plan.clone, cgroup)?)
+                })
+            };
+            match (spawn_in(directory.as_ref()), self.init) {
+                // The container has moved its processes into cgroups below, to enable controllers for those: no
+                // process may be beside them any more. Where its first process went, another may follow.
+                (Err(error), Some(init)) if error.errno() == Some(libc::EBUSY) => {
+                    match cgroup.directory_of(gate::pid_of(init)?)? {
+                        Some(moved) => spawn_in(Some(&moved)),
+                        None => Err(error),
+                    }
+                }
+                (other, _) => other,
+            }
         })
         .map_err(|error| cgroup.explain_clone(error))
         .context(|| "clone3")?;
@@ -163,62 +186,29 @@ impl Launch<'_> {
             pidfd: child.pidfd.into(),
             state,
         };
-        let attended = point("clone").and_then(|()| parent.attend(&opened, owner));
+        let attended = point("clone")
+            .and_then(|()| self.guard_devices(cgroup, directory.as_ref()))
+            .and_then(|()| parent.attend(&opened, owner));
         if let Some(clock) = &clock {
             let steps = self.plan.steps.iter().map(ToString::to_string);
             self.trace.child(parent.pid, clock, steps);
         }
         match attended {
             Ok(()) => Ok((parent.pid, parent.pidfd)),
-            Err(error) => Err(parent.end(error)),
+            Err(error) => Err(end(&parent.pidfd, error)),
         }
+    }
+
+    fn guard_devices(&self, cgroup: &Cgroup, directory: Option<&OwnedFd>) -> Result<()> {
+        let Place::New(plan) = self.place else { return Ok(()) };
+        let _span = self.trace.span("guard devices");
+        cgroup.guard(plan, directory.map(AsFd::as_fd))
     }
 
     /// Where the child stamps its steps, when traced.
     fn clock(&self) -> Result<Option<SharedClock>> {
         let stamps = self.plan.steps.len() + 1;
         Ok(if self.trace.is_on() { Some(SharedClock::new(stamps)?) } else { None })
-    }
-
-    /// What the child will need by descriptor.
-    fn open(&self) -> Result<(Opened, Vec<File>)> {
-        let mut opened = Opened::default();
-        let mut files = Vec::new();
-        let plan = self.plan;
-        let has = |wanted: fn(&Act) -> bool| plan.steps.iter().any(|step| wanted(&step.act));
-        if has(|act| {
-            matches!(act, Act::Sysctl { .. } | Act::ApparmorProfile(_) | Act::TimeNamespace { .. })
-        }) {
-            opened.proc = Some(private_proc()?);
-        }
-        if has(|act| matches!(act, Act::Hook(_))) {
-            let file = hooks::memory_file("")?;
-            opened.state = Some(file.try_clone()?.into());
-            files.push(file);
-        }
-        if let Some((path, _)) = &plan.notify {
-            let file = hooks::memory_file("")?;
-            opened.notify = Some((connect_listener(path)?, file.try_clone()?.into()));
-            files.push(file);
-        }
-        for join in &plan.joins {
-            opened.joins.push(match self.init {
-                Some(init) => init.try_clone_to_owned()?,
-                None => File::open(join.path.as_path())
-                    .map_err(|error| Error::from(error).with_kind(Kind::Spec))
-                    .map_err(|error| error.at(join.pointer.clone()))
-                    .context(|| format!("open namespace {}", join.path))?
-                    .into(),
-            });
-        }
-        for tree in &plan.detached {
-            opened.detached.push(idmap::detach(tree)?);
-        }
-        if has(|act| *act == Act::Gate) {
-            point("gate")?;
-            opened.gate = Some(gate::listen(self.directory)?);
-        }
-        Ok((opened, files))
     }
 
     /// Joining a pid namespace acts on the children of the thread that does it: this one joins, clones, and returns.
@@ -255,9 +245,6 @@ impl Parent<'_> {
     /// From the clone to the gate, or to the program.
     fn attend(&mut self, opened: &Opened, owner: &mut dyn Owner) -> Result<()> {
         let plan = self.launch.plan;
-        if let Some(adjust) = plan.oom_score_adj {
-            self.write_oom_score_adj(adjust)?;
-        }
         let hops = plan.steps.iter().any(|step| matches!(step.act, Act::Hop { .. }));
         if !hops {
             self.introduce(owner)?;
@@ -270,13 +257,17 @@ impl Parent<'_> {
             self.proceed()?;
         }
         let ahead = early && !waits_at_gate && !plan.terminal;
-        let mut starting = false;
+        let (mut starting, mut at_gate) = (false, false);
         loop {
             let Some((frame, descriptor)) = wire::receive(self.control.as_raw_fd())? else {
-                return if starting { Ok(()) } else { Err(self.killed()) };
+                // At the gate it hangs up, too: from then on it listens to `start`.
+                return if starting || at_gate { Ok(()) } else { Err(self.killed()) };
             };
             match (frame.tag, descriptor) {
-                (Tag::Failed, _) => return Err(fault::describe(plan, &frame)),
+                (Tag::Failed, _) => {
+                    let said = opened.hooks.as_ref().map(HookFiles::said).unwrap_or_default();
+                    return Err(fault::describe(plan, &frame, &said));
+                }
                 (Tag::Starting, _) => starting = true,
                 (Tag::Console, Some(master)) => {
                     point("console")?;
@@ -292,9 +283,7 @@ impl Parent<'_> {
                     point("ready")?;
                     self.refresh_state(owner, "created")?;
                     self.proceed()?;
-                    if waits_at_gate {
-                        return Ok(());
-                    }
+                    at_gate = waits_at_gate;
                 }
                 (Tag::Proceed | Tag::Console | Tag::Hopped, _) => {
                     return Err(Error::new(Kind::Internal, format!("the child sent {frame:?}")));
@@ -304,6 +293,10 @@ impl Parent<'_> {
     }
 
     fn introduce(&mut self, owner: &mut dyn Owner) -> Result<()> {
+        if let Some(adjust) = self.launch.plan.oom_score_adj {
+            point("oom_score_adj")?;
+            self.write_oom_score_adj(adjust)?;
+        }
         let _span = self.launch.trace.span("record");
         owner.born(self.pid, self.pidfd.as_fd(), self.cgroup)?;
         self.refresh_state(owner, "creating")
@@ -319,9 +312,10 @@ impl Parent<'_> {
     }
 
     fn cloned(&mut self) -> Result<()> {
-        point("cloned")?;
         self.cgroup.join_v1(self.pid)?;
+        point("join cgroups")?;
         if let Some(maps) = &self.launch.plan.id_maps {
+            point("id maps")?;
             idmap::write(self.pid, maps, self.launch.privileged)?;
         }
         self.proceed()
@@ -329,14 +323,15 @@ impl Parent<'_> {
 
     /// The second clone is the container; the first has ended.
     fn hopped(&mut self, sibling: OwnedFd, owner: &mut dyn Owner) -> Result<()> {
+        point("second clone")?;
         reap::wait(self.pidfd.as_raw_fd())?;
         self.pid = gate::pid_of(sibling.as_fd())?;
         self.pidfd = sibling;
-        self.introduce(owner)
+        self.introduce(owner)?;
+        self.proceed()
     }
 
     fn rootfs(&mut self, owner: &mut dyn Owner) -> Result<()> {
-        point("rootfs")?;
         if let Some(hooks) = self.launch.hooks {
             let state = owner.state("creating")?;
             hooks::run_all(&hooks.prestart, &state, HookPhase::Prestart)?;
@@ -397,46 +392,14 @@ impl Parent<'_> {
         Error::new(Kind::Child, format!("the container's set-up {how} before its program started"))
             .hint("if its memory limit is very low, raise linux.resources.memory.limit")
     }
-
-    /// Ends the child, and waits until it is gone.
-    fn end(self, error: Error) -> Error {
-        let fd = self.pidfd.as_raw_fd();
-        let ended = pidfd::pidfd_send_signal(fd, libc::SIGKILL).and_then(|()| reap::wait(fd));
-        match ended {
-            Ok(_) | Err(rrun_sys::Errno(libc::ESRCH | libc::ECHILD)) => error,
-            Err(errno) => error.while_undoing(Error::kernel("kill the child", errno.0)),
-        }
-    }
 }
 
-/// A procfs that nothing is mounted over. Without the privilege for one: the host's, proved to be procfs; every open in
-/// it refuses to cross a mount.
-fn private_proc() -> Result<OwnedFd> {
-    let fresh = mount::fs_open(c"proc").and_then(|context| {
-        let context = OwnedFd::from(context);
-        mount::fs_create(context.as_raw_fd())?;
-        mount::fs_mount(context.as_raw_fd(), mount::ATTR_NOSUID | mount::ATTR_NODEV)
-    });
-    if let Ok(fresh) = fresh {
-        return Ok(fresh.into());
+/// Ends a child, and waits until it is gone; what failed before stays the error.
+fn end(child: &OwnedFd, error: Error) -> Error {
+    let fd = child.as_raw_fd();
+    let ended = pidfd::pidfd_send_signal(fd, libc::SIGKILL).and_then(|()| reap::wait(fd));
+    match ended {
+        Ok(_) | Err(rrun_sys::Errno(libc::ESRCH | libc::ECHILD)) => error,
+        Err(errno) => error.while_undoing(Error::kernel("kill the child", errno.0)),
     }
-    let host = File::open("/proc").context(|| "open /proc")?;
-    let kind = nix::sys::statfs::fstatfs(&host)?.filesystem_type();
-    if kind != nix::sys::statfs::PROC_SUPER_MAGIC {
-        return Err(Error::new(Kind::Host, "/proc is no procfs").hint("mount proc on /proc"));
-    }
-    Ok(host.into())
-}
-
-/// The seccomp agent's socket.
-fn connect_listener(path: &str) -> Result<OwnedFd> {
-    let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    UnixAddr::new(path).and_then(|address| connect(socket.as_raw_fd(), &address)).map_err(
-        |errno| {
-            Error::kernel(format!("connect({path:?})"), errno as i32)
-                .at("/linux/seccomp/listenerPath")
-                .hint("start the seccomp agent that listens there")
-        },
-    )?;
-    Ok(socket)
 }

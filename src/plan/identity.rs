@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::host::Host;
 use crate::plan::step::{Act, Phase, Steps};
 use crate::plan::{seccomp, text};
-use crate::spec::{CapSet, Namespace, Privileges as Gain, Process, Profile, Spec};
+use crate::spec::{CapSet, Capabilities, Namespace, Privileges as Gain, Process, Profile, Spec};
 
 const CAP_SETPCAP: u64 = 1 << 8;
 const CAP_SYS_ADMIN: u64 = 1 << 21;
@@ -34,7 +34,7 @@ impl Privileges {
     /// The same, for an exec.
     pub fn with(host: &Host, user_namespace: bool, gid_maps: usize) -> Self {
         let all = u64::MAX >> (63 - u32::from(host.last_cap.min(63)));
-        let available = if user_namespace { all } else { host.permitted_caps & host.bounding_caps };
+        let available = if user_namespace { all } else { host.permitted_caps };
         let set_groups = host.is_machine_root() || gid_maps > 1;
         Self { available, last: host.last_cap, set_groups, user_namespace }
     }
@@ -60,27 +60,41 @@ pub fn become_user(
         push(steps, Act::ApparmorProfile(value), "/process/apparmorProfile");
     }
     let sets = grant(process, privileges, warnings);
-    let last = privileges.last;
     let keep = process.capabilities.bounding.0;
-    push(steps, Act::LimitBounding { keep, last }, "/process/capabilities/bounding");
+    push(
+        steps,
+        Act::LimitBounding { keep, last: privileges.last },
+        "/process/capabilities/bounding",
+    );
     ids(process, privileges, steps, warnings);
     push(steps, Act::Umask(process.user.umask.unwrap_or(0o022)), "/process/user/umask");
+    confine(process, profile, &sets, privileges, steps)?;
+    Ok(profile.and_then(|profile| {
+        Some((profile.listener_path.clone()?, profile.listener_metadata.clone()))
+    }))
+}
+
+/// The last of the privileges go, and the filter comes; which of them first depends on no_new_privs.
+fn confine(
+    process: &Process,
+    profile: Option<&Profile>,
+    sets: &Capabilities,
+    privileges: &Privileges,
+    steps: &mut Steps,
+) -> Result<()> {
+    let push = |steps: &mut Steps, act, pointer: &'static str| {
+        steps.push_at(Phase::Identity, act, pointer);
+    };
     let no_new = process.privileges == Gain::NoNew;
-    let filter = profile.map(|profile| seccomp::compile(profile, no_new)).transpose()?;
+    let filter = profile.map(|profile| filter(profile, no_new)).transpose()?;
     let cwd =
         Act::WorkingDirectory { path: text("/process/cwd", process.cwd.as_str())?, lenient: false };
-    let filter = filter.map(|program| Act::Seccomp {
-        instructions: program.instructions,
-        flags: program.flags,
-        notifies: program.notifies,
-        description: program.description,
-    });
     let final_sets = Act::Capabilities {
         effective: sets.effective.0,
         permitted: sets.permitted.0,
         inheritable: sets.inheritable.0,
     };
-    let ambient = Act::Ambient { set: sets.ambient.0, last };
+    let ambient = Act::Ambient { set: sets.ambient.0, last: privileges.last };
     match filter {
         Some(filter) if !no_new => {
             push(steps, cwd, "/process/cwd");
@@ -108,9 +122,17 @@ pub fn become_user(
             }
         }
     }
-    Ok(profile.and_then(|profile| {
-        Some((profile.listener_path.clone()?, profile.listener_metadata.clone()))
-    }))
+    Ok(())
+}
+
+fn filter(profile: &Profile, no_new_privs: bool) -> Result<Act> {
+    let program = seccomp::compile(profile, no_new_privs)?;
+    Ok(Act::Seccomp {
+        instructions: program.instructions,
+        flags: program.flags,
+        notifies: program.notifies,
+        description: program.description,
+    })
 }
 
 /// The last step. Descriptors were marked close-on-exec at the start; what hooks or steps opened since is marked too.
@@ -126,11 +148,7 @@ pub fn finish(preserve_fds: u32, steps: &mut Steps) {
 }
 
 /// What was asked for and can be granted; the rest is warned about (the runtime-spec: SHOULD warn, MUST NOT fail).
-fn grant(
-    process: &Process,
-    privileges: &Privileges,
-    warnings: &mut Vec<String>,
-) -> crate::spec::Capabilities {
+fn grant(process: &Process, privileges: &Privileges, warnings: &mut Vec<String>) -> Capabilities {
     let mut sets = process.capabilities;
     let mut missing = 0;
     let all = [&mut sets.effective, &mut sets.permitted, &mut sets.inheritable, &mut sets.ambient];

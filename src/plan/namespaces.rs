@@ -187,20 +187,24 @@ fn open_rootfs(spec: &Spec, steps: &mut Steps) -> Result<()> {
         steps.push_at(Phase::Enter, Act::OpenDirectory { path }, "/root/path");
         return Ok(());
     }
-    let propagation = spec.rootfs_propagation;
-    let shared = propagation.is_some_and(|p| p.mode == PropagationMode::Shared);
-    if spec.namespaces.mount == Namespace::New && !shared {
-        // Nothing that is mounted from here on may reach the host.
-        let mode = match propagation.map(|p| p.mode) {
-            Some(PropagationMode::Private | PropagationMode::Unbindable) => libc::MS_PRIVATE,
-            _ => libc::MS_SLAVE,
-        };
+    let from_host = propagation_from_host(spec);
+    if let (Namespace::New, Some(mode)) = (&spec.namespaces.mount, from_host) {
         let act = Act::RootPropagation { mode, recursive: true };
-        steps.push_at(Phase::Enter, act, pointer_of(propagation));
+        steps.push_at(Phase::Enter, act, pointer_of(spec.rootfs_propagation));
     }
-    let act = Act::OpenRootfs { path, isolate_parent: shared };
+    let act = Act::OpenRootfs { path, isolate_parent: from_host.is_none() };
     steps.push_at(Phase::Enter, act, "/root/path");
     Ok(())
+}
+
+/// What cuts the container's mounts off, so that nothing mounted from here on reaches the host; `None` where the root is
+/// asked to stay shared with it.
+pub fn propagation_from_host(spec: &Spec) -> Option<u64> {
+    match spec.rootfs_propagation.map(|propagation| propagation.mode) {
+        Some(PropagationMode::Shared) => None,
+        Some(PropagationMode::Private | PropagationMode::Unbindable) => Some(libc::MS_PRIVATE),
+        Some(PropagationMode::Slave) | None => Some(libc::MS_SLAVE),
+    }
 }
 
 fn pointer_of(propagation: Option<Propagation>) -> &'static str {

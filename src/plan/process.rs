@@ -8,6 +8,7 @@ use crate::plan::step::{Act, Phase, Steps};
 use crate::plan::{Join, ParentFd, Plan, Request, text, texts};
 use crate::spec::{Process, Profile, Terminal};
 use rrun_sys::script::Checkpoint;
+use std::collections::HashSet;
 use std::ffi::CString;
 
 /// Where a program without a slash is looked for when the environment has no PATH.
@@ -51,12 +52,25 @@ pub fn program(process: &Process, request: &Request) -> Result<Program> {
     if request.notify_directory.is_some() {
         env.push("NOTIFY_SOCKET=/run/notify/notify.sock".to_owned());
     }
+    let env = last_of_each(env);
     let name = process.args.first().map_or("", String::as_str);
     Ok(Program {
         candidates: candidates(name, &env)?,
         argv: texts("/process/args", &process.args)?,
         envp: texts("/process/env", &env)?,
     })
+}
+
+/// Of several values of a variable, the last: a shell would take that one, and getenv(3) the first.
+fn last_of_each(mut env: Vec<String>) -> Vec<String> {
+    fn name(pair: &str) -> &str {
+        pair.split_once('=').map_or(pair, |(name, _)| name)
+    }
+    let mut seen = HashSet::with_capacity(env.len());
+    let is_last: Vec<bool> = env.iter().rev().map(|pair| seen.insert(name(pair))).collect();
+    let mut is_last = is_last.into_iter().rev();
+    env.retain(|_| is_last.next() == Some(true));
+    env
 }
 
 /// A name with a slash is a path; another is looked for along PATH, whose empty entries (the working directory) are
@@ -91,6 +105,35 @@ pub fn prepare(process: &Process, steps: &mut Steps) -> Result<()> {
     Ok(())
 }
 
+/// The way into the namespaces of a container, through its init's pidfd; and which of the joins is the parent's.
+///
+/// Joining a pid namespace acts on children. A privileged parent joins it before the clone; an unprivileged one has the
+/// right only inside the user namespace, so there the child joins all and clones again.
+fn join(kinds: u32, host: &Host, steps: &mut Steps) -> (Vec<Join>, Option<usize>) {
+    let pid = kinds & libc::CLONE_NEWPID.unsigned_abs();
+    let hop = pid != 0 && !host.is_machine_root();
+    let own = if hop { kinds } else { kinds & !pid };
+    let join = |kinds| Join {
+        path: HostPath::from(std::path::PathBuf::new()),
+        kinds,
+        pointer: String::new(),
+    };
+    let mut joins = Vec::new();
+    if own != 0 {
+        steps.push(Phase::Enter, Act::Join { fd: ParentFd::Join(0), kinds: own });
+        joins.push(join(own));
+    }
+    if hop {
+        steps.push(Phase::Enter, Act::Hop { kinds: 0 });
+        return (joins, None);
+    }
+    let by_parent = (pid != 0).then(|| {
+        joins.push(join(pid));
+        joins.len() - 1
+    });
+    (joins, by_parent)
+}
+
 /// Another process in a container: its namespaces are entered through its init's pidfd.
 pub fn exec(
     id: &ContainerId,
@@ -99,36 +142,14 @@ pub fn exec(
     request: &Request,
     exec: &ExecRequest,
 ) -> Result<Plan> {
-    let pid = libc::CLONE_NEWPID.unsigned_abs();
-    let user = libc::CLONE_NEWUSER.unsigned_abs();
     let mut warnings = Vec::new();
     let mut steps = Steps::default();
-    // Joining a pid namespace acts on children. A privileged parent joins it before the clone; an unprivileged one has
-    // the right only inside the user namespace, so there the child joins all and clones again.
-    let hop = exec.kinds & pid != 0 && !host.is_machine_root();
-    let join = |kinds| Join {
-        path: HostPath::from(std::path::PathBuf::new()),
-        kinds,
-        pointer: String::new(),
-    };
-    let mut joins = Vec::new();
-    let mut parent_joins_pid = None;
     steps.push(Phase::Enter, Act::CloseFrom(3 + request.preserve_fds));
     if exec.cgroup_join {
         steps.push(Phase::Enter, Act::Reach(Checkpoint::Cloned));
     }
-    let own = if hop { exec.kinds } else { exec.kinds & !pid };
-    if own != 0 {
-        steps.push(Phase::Enter, Act::Join { fd: ParentFd::Join(0), kinds: own });
-        joins.push(join(own));
-    }
-    if hop {
-        steps.push(Phase::Enter, Act::Hop { kinds: 0 });
-    } else if exec.kinds & pid != 0 {
-        parent_joins_pid = Some(joins.len());
-        joins.push(join(pid));
-    }
-    let user_namespace = exec.kinds & user != 0;
+    let (joins, parent_joins_pid) = join(exec.kinds, host, &mut steps);
+    let user_namespace = exec.kinds & libc::CLONE_NEWUSER.unsigned_abs() != 0;
     let privileges = Privileges::with(host, user_namespace, exec.gid_maps);
     if user_namespace {
         steps.push(Phase::Enter, Act::BecomeRoot { set_groups: privileges.set_groups });
@@ -189,5 +210,11 @@ mod tests {
         assert_eq!(found("sh", &["PATH=/a::/b"]), ["/a/sh", "/b/sh"]);
         assert_eq!(found("./sh", &["PATH=/a"]), ["./sh"]);
         assert_eq!(found("sh", &["XPATH=/a"]).len(), 6);
+    }
+
+    #[test]
+    fn the_last_value_of_a_variable_is_the_only_one() {
+        let env = ["A=1", "B=2", "A=3=4", "AB", "C=", "A"].map(String::from).to_vec();
+        assert_eq!(last_of_each(env), ["B=2", "AB", "C=", "A"]);
     }
 }

@@ -16,6 +16,7 @@ use crate::spec::{
 use rrun_sys::mount::{ATTR_NODEV, ATTR_NOEXEC, ATTR_NOSUID, ATTR_RDONLY, Attr};
 use rrun_sys::script::{Changes, Slot};
 use std::ffi::CString;
+use std::path::Path;
 
 /// A tree that the parent clones before it clones the child.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +27,9 @@ pub struct DetachedTree {
     pub recursive: bool,
     /// An idmap to apply, and whether to all of the tree. `None`: the path is only hidden from the child.
     pub idmap: Option<(Vec<IdMap>, Vec<IdMap>, bool)>,
+    /// What cuts it off from the mounts that it is a copy of, as the child cuts off what it copies itself: `MS_SLAVE`,
+    /// `MS_PRIVATE`, or 0 for a root that stays shared with the host.
+    pub propagation: u64,
     /// The mount that asked for it.
     pub pointer: String,
 }
@@ -71,23 +75,11 @@ pub fn assemble(
                 steps.push_at(Phase::Rootfs, act, pointer);
             }
             FsType::New { fs_type, source, data, flags, copy_up } => {
-                let key = |name: &str| format!("{pointer}/{name}");
-                let mut parameters = Vec::new();
-                if let Some(source) = source {
-                    let value = text(&key("source"), source)?;
-                    parameters.push((CString::from(c"source"), Some(value)));
-                }
-                for flag in flags {
-                    parameters.push((text(&key("options"), flag)?, None));
-                }
-                for option in data {
-                    parameters.push(parameter(&key("options"), option)?);
-                }
                 let fs = NewFs {
                     inherit_mode: fs_type == "tmpfs"
                         && !data.iter().any(|o| o.starts_with("mode=")),
-                    fs_type: text(&key("type"), fs_type)?,
-                    parameters,
+                    fs_type: text(&format!("{pointer}/type"), fs_type)?,
+                    parameters: parameters(source.as_deref(), flags, data, &pointer)?,
                     attrs: mount.attrs.set,
                     copy_up: *copy_up,
                 };
@@ -97,27 +89,65 @@ pub fn assemble(
         }
     }
     if let Some(directory) = &request.notify_directory {
-        let path = text("/process/env", &directory.to_string_lossy())?;
-        let at = At { root: ROOT, path: c"run/notify".into() };
-        let source = BindSource::Path(path, false);
-        // Connecting to the socket needs no write.
-        let set = ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC;
-        let own = Attr { set, ..Attr::default() };
-        let changes = Changes { own, ..Changes::default() };
-        steps.push(Phase::Rootfs, Act::Bind { source, changes, at });
+        steps.push(Phase::Rootfs, notify_mount(directory)?);
     }
     devices::nodes(spec, host, steps)?;
-    if let Some(process) = &spec.process {
-        if process.cwd.as_str() != "/" {
-            let at = place("/process/cwd", &process.cwd)?;
-            steps.push_at(Phase::Rootfs, Act::Directory { at, mode: 0o755 }, "/process/cwd");
-        }
+    if let Some(process) = &spec.process
+        && process.cwd.as_str() != "/"
+    {
+        let at = place("/process/cwd", &process.cwd)?;
+        steps.push_at(Phase::Rootfs, Act::Directory { at, mode: 0o755 }, "/process/cwd");
     }
     Ok(trees)
 }
 
+/// The directory of the sd_notify proxy's socket. Connecting to the socket needs no write.
+fn notify_mount(directory: &Path) -> Result<Act> {
+    let path = text("/process/env", &directory.to_string_lossy())?;
+    let at = At { root: ROOT, path: c"run/notify".into() };
+    let set = ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC;
+    let own = Attr { set, ..Attr::default() };
+    let changes = Changes { own, ..Changes::default() };
+    Ok(Act::Bind { source: BindSource::Path(path, false), changes, at })
+}
+
+/// What fsconfig(2) is told, in the order of the entry: the source, superblock flags, then `NAME=VALUE` or bare names.
+fn parameters(
+    source: Option<&str>,
+    flags: &[&str],
+    data: &[String],
+    pointer: &str,
+) -> Result<Vec<(CString, Option<CString>)>> {
+    let options = format!("{pointer}/options");
+    let mut list = Vec::new();
+    if let Some(source) = source {
+        let value = text(&format!("{pointer}/source"), source)?;
+        list.push((c"source".into(), Some(value)));
+    }
+    for flag in flags {
+        list.push((text(&options, flag)?, None));
+    }
+    for option in data {
+        list.push(parameter(&options, option)?);
+    }
+    Ok(list)
+}
+
+/// The longest name or value that fsconfig(2) takes.
+const LONGEST: usize = 255;
+
 /// `NAME=VALUE`, or a flag.
 fn parameter(pointer: &str, option: &str) -> Result<(CString, Option<CString>)> {
+    let (name, value) = option.split_once('=').unwrap_or((option, ""));
+    if name.len().max(value.len()) > LONGEST {
+        let name: String = name.chars().take(32).collect();
+        let message = format!(
+            "{name:?} has {} bytes, and the kernel takes at most {LONGEST} in one option",
+            value.len().max(option.len() - value.len())
+        );
+        return Err(Error::unsupported(pointer, message)
+            .hint("use shorter paths, or an overlay's \"lowerdir+\" once for each layer"));
+    }
     match option.split_once('=') {
         Some((name, value)) => Ok((text(pointer, name)?, Some(text(pointer, value)?))),
         None => Ok((text(pointer, option)?, None)),
@@ -133,7 +163,8 @@ fn detached(
     recursive: bool,
     pointer: &str,
 ) -> Option<DetachedTree> {
-    let hidden = spec.namespaces.user != Namespace::Inherit && host.permitted_caps & (1 << 21) != 0;
+    let own_users = spec.namespaces.user != Namespace::Inherit;
+    let hidden = own_users && host.permitted_caps & (1 << 21) != 0;
     let idmap = mount.idmap.as_ref().map(|idmap| {
         let own = |given: &Vec<IdMap>, container: &Vec<IdMap>| {
             if given.is_empty() { container.clone() } else { given.clone() }
@@ -141,10 +172,14 @@ fn detached(
         let maps = &spec.id_maps;
         (own(&idmap.uid, &maps.uid), own(&idmap.gid, &maps.gid), idmap.recursive)
     });
+    // A mount namespace of other users is never a peer of the host's (mount_namespaces(7)).
+    let at_least = own_users.then_some(libc::MS_SLAVE);
+    let propagation = namespaces::propagation_from_host(spec).or(at_least).unwrap_or_default();
     (hidden || idmap.is_some()).then(|| DetachedTree {
         source: source.clone(),
         recursive,
         idmap,
+        propagation,
         pointer: pointer.to_owned(),
     })
 }
@@ -262,13 +297,13 @@ fn cgroup_v1_mount(
 
 /// The terminal, masks, read-only paths, the read-only root.
 pub fn hide(spec: &Spec, steps: &mut Steps) -> Result<()> {
-    if let Some(process) = &spec.process {
-        if let Terminal::Pty { size } = process.terminal {
-            let has_dev = spec.namespaces.mount != Namespace::Inherit;
-            let dev = has_dev.then_some(Slot(DEVICES));
-            let act = Act::Console { dev, size: size.unwrap_or_default(), uid: process.user.uid };
-            steps.push_at(Phase::Hide, act, "/process/terminal");
-        }
+    if let Some(process) = &spec.process
+        && let Terminal::Pty { size } = process.terminal
+    {
+        let has_dev = spec.namespaces.mount != Namespace::Inherit;
+        let dev = has_dev.then_some(Slot(DEVICES));
+        let act = Act::Console { dev, size: size.unwrap_or_default(), uid: process.user.uid };
+        steps.push_at(Phase::Hide, act, "/process/terminal");
     }
     if !spec.masked_paths.is_empty() {
         steps.push(Phase::Hide, Act::OpenNull);

@@ -3,7 +3,7 @@
 //! It prints the object that `launch` performs, so that `explain` can't drift from what happens.
 
 use crate::host::Host;
-use crate::plan::step::{Act, At, BindSource};
+use crate::plan::step::{Act, At, BindSource, NewFs};
 use crate::plan::{Phase, Plan, identity};
 use crate::spec::Spec;
 use rrun_sys::mount::{ATTR_NODEV, ATTR_NOEXEC, ATTR_NOSUID, ATTR_RDONLY, Attr};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::fmt::{self, Write as _};
 
 /// One line about one act: imperative, lower case.
+#[allow(clippy::too_many_lines, reason = "one dull line for each act: a table")]
 pub fn act(act: &Act, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match act {
         Act::CloseFrom(first) => write!(f, "close at exec every descriptor from {first} on"),
@@ -49,29 +50,11 @@ pub fn act(act: &Act, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Act::OpenRootfs { path, .. } => write!(f, "bind {} onto itself", path.to_string_lossy()),
         Act::OpenDirectory { path } => write!(f, "open {}", path.to_string_lossy()),
         Act::Mount { fs, changes, at } => {
-            write!(f, "mount {} on {}", fs.fs_type.to_string_lossy(), inner(at))?;
-            flags(f, fs.attrs)?;
-            for (name, value) in &fs.parameters {
-                match value {
-                    Some(_) if name.as_c_str() == c"source" => {}
-                    Some(value) => {
-                        write!(f, " {}={}", name.to_string_lossy(), value.to_string_lossy())?;
-                    }
-                    None => write!(f, " {}", name.to_string_lossy())?,
-                }
-            }
-            if fs.copy_up {
-                f.write_str(" tmpcopyup")?;
-            }
+            mount(f, fs, at)?;
             changed(f, changes)
         }
         Act::Bind { source, changes, at } => {
-            let (path, tree) = match source {
-                BindSource::Path(path, recursive) => (path, *recursive),
-                BindSource::Detached(_, path) => (path, true),
-            };
-            let verb = if tree { "bind tree" } else { "bind" };
-            write!(f, "{verb} {} on {}", path.to_string_lossy(), inner(at))?;
+            bind(f, source, at)?;
             changed(f, changes)
         }
         Act::SetAttr { at, changes } => {
@@ -134,6 +117,28 @@ pub fn act(act: &Act, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Act::Seccomp { description, .. } => write!(f, "seccomp: {description}"),
         Act::Exec => f.write_str("exec the program"),
     }
+}
+
+fn mount(f: &mut fmt::Formatter<'_>, fs: &NewFs, at: &At) -> fmt::Result {
+    write!(f, "mount {} on {}", fs.fs_type.to_string_lossy(), inner(at))?;
+    flags(f, fs.attrs)?;
+    for (name, value) in &fs.parameters {
+        match value {
+            Some(_) if name.as_c_str() == c"source" => {}
+            Some(value) => write!(f, " {}={}", name.to_string_lossy(), value.to_string_lossy())?,
+            None => write!(f, " {}", name.to_string_lossy())?,
+        }
+    }
+    if fs.copy_up { f.write_str(" tmpcopyup") } else { Ok(()) }
+}
+
+fn bind(f: &mut fmt::Formatter<'_>, source: &BindSource, at: &At) -> fmt::Result {
+    let (path, tree) = match source {
+        BindSource::Path(path, recursive) => (path, *recursive),
+        BindSource::Detached(_, path) => (path, true),
+    };
+    let verb = if tree { "bind tree" } else { "bind" };
+    write!(f, "{verb} {} on {}", path.to_string_lossy(), inner(at))
 }
 
 fn inner(at: &At) -> String {
@@ -232,7 +237,10 @@ pub fn host_lines(plan: &Plan, spec: &Spec) -> Vec<(&'static str, String)> {
         lines.push(("mount", format!("clone {}{mapped}", tree.source.to_string_lossy())));
     }
     for join in &plan.joins {
-        lines.push(("open", format!("namespace {} {}", kinds_text(join.kinds.into()), join.path)));
+        let kinds = kinds_text(join.kinds.into());
+        // An exec's have no path: they are entered through the init's pidfd.
+        let of = if join.pointer.is_empty() { "of the init".into() } else { join.path.to_string() };
+        lines.push(("open", format!("namespace {kinds} {of}")));
     }
     let new = kinds_text(plan.clone);
     lines.push((

@@ -64,8 +64,12 @@ pub enum ParentFd {
     Proc,
     /// The listening socket of the start gate.
     Gate,
-    /// The container's state, a memory file.
-    State,
+    /// The container's state, for hooks inside.
+    HookInput,
+    /// Where their output vanishes.
+    HookOutput,
+    /// Where their errors are kept.
+    HookErrors,
     /// A namespace to join: the index in [`crate::plan::Plan::joins`].
     Join(usize),
     /// A detached tree: the index in [`crate::plan::Plan::detached`].

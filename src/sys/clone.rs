@@ -82,9 +82,10 @@ pub fn spawn(script: &Script<'_>, kinds: u64, cgroup: Option<Fd>) -> Result<Chil
     }
 }
 
-/// The second clone of a child that joined a user namespace: a sibling, whose parent is the first child's parent.
+/// The second clone of a child that joined a user namespace: a sibling, whose parent is the first child's parent. It has
+/// the first child's exit signal, and clone3 refuses to be told another.
 pub(crate) fn hop(kinds: u64) -> Result<Side> {
-    clone3(kinds | CLONE_PARENT, None, libc::SIGCHLD)
+    clone3(kinds | CLONE_PARENT, None, 0)
 }
 
 /// An ordinary child of the child, for a hook.

@@ -3,9 +3,10 @@
 //! What a newcomer would get wrong: the pty is made from the devpts that the plan has just mounted, and `/dev/console`
 //! is a bind of the descriptor that the master gave; no name below `/dev` is opened twice (CVE-2025-52565).
 
+use crate::create::{Create, resolve};
 use crate::interpret::{At, Done, State};
 use crate::mount::{Reach, attach, clone_tree};
-use crate::path::{self, Create, open_in_root, resolve};
+use crate::path::{self, open_in_root};
 use crate::script::{Call, Handle};
 use crate::wire::Tag;
 use crate::{Errno, Fd, tty};

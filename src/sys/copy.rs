@@ -77,7 +77,12 @@ fn copy_entry(from: Fd, to: Fd, name: &CStr, depth: usize) -> Result<()> {
     };
     path::close(source);
     copied?;
-    path::chown(to, name, stat.uid, stat.gid)
+    path::chown(to, name, stat.uid, stat.gid)?;
+    // A change of owner takes setuid and setgid away.
+    if mode & 0o6000 != 0 && stat.mode & libc::S_IFMT != libc::S_IFLNK {
+        path::chmod(to, name, mode)?;
+    }
+    Ok(())
 }
 
 fn copy_file(from: Fd, to: Fd, name: &CStr, mode: u32) -> Result<()> {
@@ -102,11 +107,8 @@ fn copy_file(from: Fd, to: Fd, name: &CStr, mode: u32) -> Result<()> {
 fn copy_link(from: Fd, to: Fd, name: &CStr) -> Result<()> {
     let mut target = [0_u8; libc::PATH_MAX as usize];
     let room = target.len().saturating_sub(1);
-    // SAFETY: `name` is NUL-terminated; the kernel writes at most `room` bytes, which leaves a NUL behind.
-    let answer = unsafe {
-        libc::syscall(libc::SYS_readlinkat, from, name.as_ptr(), target.as_mut_ptr(), room)
-    };
-    Errno::check(answer)?;
+    // The last byte stays the NUL.
+    path::read_link(from, name, target.get_mut(..room).unwrap_or_default())?;
     let target = CStr::from_bytes_until_nul(&target).map_err(|_| Errno(libc::EIO))?;
     path::symlink(target, to, name)
 }

@@ -199,10 +199,10 @@ fn reach(state: &State, checkpoint: Checkpoint) -> Done {
     state.wait()
 }
 
-/// The first child hands its sibling's pidfd over and ends; the sibling goes on.
+/// The first child hands its sibling's pidfd over and ends; the sibling goes on once the parent knows it.
 fn hop(state: &State, kinds: u32) -> Done {
     match clone::hop(u64::from(kinds)).at(Call::Clone3)? {
-        clone::Side::Child => Ok(()),
+        clone::Side::Child => state.wait(),
         clone::Side::Parent(child) => {
             state.say(Tag::Hopped, 0, 0, Some(child.pidfd.into_raw()))?;
             leave()

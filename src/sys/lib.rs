@@ -13,11 +13,15 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "std")]
+pub mod arena;
 pub mod bpf;
 pub mod clone;
 mod console;
 mod copy;
+mod create;
 pub mod cred;
+pub mod entry;
 mod errno;
 pub mod facts;
 pub mod fd;

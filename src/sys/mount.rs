@@ -166,12 +166,17 @@ pub fn fs_mount(context: Fd, attrs: u64) -> Result<NewFd> {
 /// pivot_root(2) of the working directory onto itself, then the old root is detached: afterwards `/` is what was `.`.
 ///
 /// # Errors
-/// As pivot_root(2), umount2(2), chdir(2).
+/// As pivot_root(2), mount_setattr(2), umount2(2), chdir(2).
 pub fn pivot_here() -> Result<()> {
-    // With "." twice the old root ends up mounted over the new one, where the next call finds it (pivot_root(2), NOTES).
+    let old = crate::path::open_path(c"/")?.into_raw();
+    // With "." twice the old root ends up mounted over the new one, where umount2(2) finds it (pivot_root(2), NOTES).
     // SAFETY: static strings.
     let answer = unsafe { libc::syscall(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()) };
     Errno::check(answer)?;
+    // Mounts below it that the host shares with this namespace would be unmounted on the host too.
+    let slave = Attr { propagation: libc::MS_SLAVE, ..Attr::default() };
+    set_attr(old, c"", Reach::Tree, &slave)?;
+    crate::path::close(old);
     detach(c".")?;
     change_directory(c"/")
 }

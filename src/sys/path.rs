@@ -1,7 +1,6 @@
 //! Paths below a root descriptor: resolved once, inside, to a descriptor.
 //!
-//! It knows openat2(2) and how to make what is missing, one component at a time on pinned parents. It refuses paths
-//! that leave the root: `..` and absolute symbolic links are taken as the container would take them, magic links are
+//! It knows openat2(2) and the calls that take one name in a pinned directory. It refuses paths that leave the root: `..` and absolute symbolic links are taken as the container would take them, magic links are
 //! errors (CVE-2019-18837, CVE-2021-30465, CVE-2024-45310).
 //! What a newcomer would get wrong: a resolved descriptor is the only safe name of a file in a rootfs that its owner
 //! may be changing; nothing here ever returns a path.
@@ -22,20 +21,6 @@ const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
 const RESOLVE_NO_SYMLINKS: u64 = 0x04;
 const RESOLVE_BENEATH: u64 = 0x08;
 const RESOLVE_IN_ROOT: u64 = 0x10;
-
-/// The longest path the kernel takes, with its NUL.
-const PATH_MAX: usize = libc::PATH_MAX as usize;
-
-/// What to make where a path's last component is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Create {
-    /// Nothing: it must exist.
-    No,
-    /// A directory, with these permission bits; missing parents get 0o755.
-    Directory(u32),
-    /// An empty file, 0o644; missing parents get 0o755.
-    File,
-}
 
 /// What a descriptor refers to, as fstat(2) tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,87 +145,6 @@ pub fn create_child(dir: Fd, name: &CStr, mode: u32) -> Result<NewFd> {
     openat2(dir, name, flags, mode, RESOLVE_BENEATH)
 }
 
-/// Resolves `path` below `root` to an `O_PATH` descriptor, making what is missing as `create` says.
-///
-/// # Errors
-/// Those of openat2(2) and mkdirat(2); ENOENT for a missing path with [`Create::No`], or for a dangling symbolic link.
-pub fn resolve(root: Fd, path: &CStr, create: Create) -> Result<NewFd> {
-    match open_in_root(root, path, libc::O_PATH) {
-        Err(Errno(libc::ENOENT)) if create != Create::No => create_along(root, path, create),
-        other => other,
-    }
-}
-
-/// Walks `path` by its prefixes: what exists is resolved in-root, what is missing is made in the pinned parent.
-fn create_along(root: Fd, path: &CStr, create: Create) -> Result<NewFd> {
-    let bytes = path.to_bytes();
-    let mut buffer = [0_u8; PATH_MAX];
-    if bytes.len() >= buffer.len() {
-        return Err(Errno(libc::ENAMETOOLONG));
-    }
-    let mut parent = Held(None);
-    let mut from = 0;
-    loop {
-        let rest = bytes.get(from..).unwrap_or_default();
-        let skip = rest.iter().take_while(|byte| **byte == b'/').count();
-        let start = from.saturating_add(skip);
-        let name = bytes.get(start..).unwrap_or_default();
-        let length = name.iter().take_while(|byte| **byte != b'/').count();
-        if length == 0 {
-            return parent
-                .0
-                .map_or_else(|| open_in_root(root, c".", libc::O_PATH), |fd| Ok(NewFd(fd)));
-        }
-        let end = start.saturating_add(length);
-        let last = name.get(length..).unwrap_or_default().iter().all(|byte| *byte == b'/');
-        let prefix = terminated(&mut buffer, bytes.get(..end).unwrap_or_default())?;
-        let next = match open_in_root(root, prefix, libc::O_PATH) {
-            Ok(fd) => fd,
-            Err(Errno(libc::ENOENT)) => {
-                let name = terminated(&mut buffer, name.get(..length).unwrap_or_default())?;
-                let what = if last { create } else { Create::Directory(0o755) };
-                make(parent.0.unwrap_or(root), name, what)?
-            }
-            Err(errno) => return Err(errno),
-        };
-        parent.replace(next);
-        from = end;
-    }
-}
-
-/// Makes one name in a pinned directory and opens what was made; somebody else's directory of that name is as good.
-fn make(dir: Fd, name: &CStr, create: Create) -> Result<NewFd> {
-    if create == Create::File {
-        close(create_child(dir, name, 0o644)?.into_raw());
-    } else {
-        let mode = if let Create::Directory(mode) = create { mode } else { 0o755 };
-        match mkdir(dir, name, mode) {
-            Ok(()) | Err(Errno(libc::EEXIST)) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    openat2(dir, name, libc::O_PATH | libc::O_NOFOLLOW, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
-}
-
-/// Copies `bytes` to `buffer` with a NUL behind.
-fn terminated<'a>(buffer: &'a mut [u8; PATH_MAX], bytes: &[u8]) -> Result<&'a CStr> {
-    let end = bytes.len();
-    buffer.get_mut(..end).ok_or(Errno(libc::ENAMETOOLONG))?.copy_from_slice(bytes);
-    *buffer.get_mut(end).ok_or(Errno(libc::ENAMETOOLONG))? = 0;
-    CStr::from_bytes_until_nul(buffer).map_err(|_| Errno(libc::EINVAL))
-}
-
-/// A descriptor closed when the next takes its place.
-struct Held(Option<Fd>);
-
-impl Held {
-    fn replace(&mut self, new: NewFd) {
-        if let Some(old) = self.0.replace(new.into_raw()) {
-            close(old);
-        }
-    }
-}
-
 /// mkdirat(2).
 ///
 /// # Errors
@@ -258,6 +162,30 @@ pub fn mkdir(dir: Fd, name: &CStr, mode: u32) -> Result<()> {
 pub fn mknod(dir: Fd, name: &CStr, mode: u32, device: u64) -> Result<()> {
     // SAFETY: `name` is NUL-terminated and only read.
     let answer = unsafe { libc::syscall(libc::SYS_mknodat, dir, name.as_ptr(), mode, device) };
+    Errno::check(answer).map(drop)
+}
+
+/// readlinkat(2); what is longer than `buffer` is cut.
+///
+/// # Errors
+/// As the call: EINVAL for what is no symbolic link.
+pub fn read_link<'a>(dir: Fd, name: &CStr, buffer: &'a mut [u8]) -> Result<&'a [u8]> {
+    // SAFETY: `name` is NUL-terminated; the kernel writes at most `buffer.len()` bytes.
+    let answer = unsafe {
+        let (name, to) = (name.as_ptr(), buffer.as_mut_ptr());
+        libc::syscall(libc::SYS_readlinkat, dir, name, to, buffer.len())
+    };
+    let length = usize::try_from(Errno::check(answer)?).map_err(|_| Errno(libc::EIO))?;
+    buffer.get(..length).ok_or(Errno(libc::EIO))
+}
+
+/// fchmodat(2) of one name that is no symbolic link.
+///
+/// # Errors
+/// As the call.
+pub fn chmod(dir: Fd, name: &CStr, mode: u32) -> Result<()> {
+    // SAFETY: `name` is NUL-terminated and only read.
+    let answer = unsafe { libc::syscall(libc::SYS_fchmodat, dir, name.as_ptr(), mode) };
     Errno::check(answer).map(drop)
 }
 

@@ -49,9 +49,13 @@ pub(crate) fn hook(hook: &HookCall<'_>) -> Done {
 
 fn become_hook(hook: &HookCall<'_>) -> ! {
     // SAFETY: no pointers. The offset is shared by every hook that reads this file.
-    unsafe { libc::syscall(libc::SYS_lseek, hook.state, 0, libc::SEEK_SET) };
-    // SAFETY: no pointers.
-    unsafe { libc::syscall(libc::SYS_dup3, hook.state, 0, 0) };
+    unsafe { libc::syscall(libc::SYS_lseek, hook.input, 0, libc::SEEK_SET) };
+    for (stream, fd) in [hook.input, hook.output, hook.errors].into_iter().enumerate() {
+        // SAFETY: no pointers.
+        unsafe { libc::syscall(libc::SYS_dup3, fd, stream, 0) };
+    }
+    // The set-up's own is 0, so that modes are exact; a hook's files should not be open to everybody.
+    crate::limits::set_umask(0o022);
     // SAFETY: path, argv and envp are NUL-terminated strings and null-terminated arrays of them, borrowed for the call.
     unsafe {
         libc::syscall(libc::SYS_execve, hook.path.as_ptr(), hook.argv.as_ptr(), hook.envp.as_ptr())

@@ -4,9 +4,9 @@
 //! link, or become one while we work; a mount is attached to the descriptor that was resolved, and what was resolved is
 //! looked at before it is trusted (CVE-2023-27561, CVE-2026-41579).
 
+use crate::create::{Create, resolve};
 use crate::interpret::{At, Done, Fault, State};
 use crate::mount::{Attr, Reach, clone_tree, set_attr as mount_setattr};
-use crate::path::{Create, resolve};
 use crate::script::{Call, Changes, FileSystem, Handle, Place, Slot, Source};
 use crate::{Errno, Fd, NewFd, mount as api, path};
 use core::ffi::CStr;
@@ -106,7 +106,9 @@ fn change(tree: Fd, changes: &Changes) -> Done {
 /// The directory a new file system goes on. A procfs or sysfs goes only where the path itself names a directory, not
 /// through a link at its end, because later steps trust what lies there (CVE-2019-19921).
 fn directory_for(state: &State, fs: &FileSystem<'_>, place: &Place<'_>) -> Result<Fd, Fault> {
-    let fd = target(state, place, Create::Directory(0o755))?;
+    // A tmpfs takes its mode from the directory; one on a directory that nobody made has the kernel's own.
+    let mode = if fs.inherit_mode { 0o1777 } else { 0o755 };
+    let fd = target(state, place, Create::Directory(mode))?;
     if fs.fs_type == c"proc" || fs.fs_type == c"sysfs" {
         let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_DIRECTORY;
         path::close(fd);

@@ -96,7 +96,11 @@ pub struct HookCall<'a> {
     /// Milliseconds; -1 is no limit.
     pub timeout: i32,
     /// A memory file with the container's state, its standard input.
-    pub state: Fd,
+    pub input: Fd,
+    /// Its standard output.
+    pub output: Fd,
+    /// Its standard error.
+    pub errors: Fd,
 }
 
 /// Where a seccomp notify descriptor goes.

@@ -7,7 +7,7 @@
 use super::flags::Verb;
 use super::signal::Signal;
 use super::taken::{Taken, wrong};
-use super::user::ExecUser;
+use super::user::{ExecUser, gids};
 use crate::error::{Error, Kind, Result};
 use crate::id::ContainerId;
 use crate::log::{Detail, Format, Settings};
@@ -320,18 +320,11 @@ impl Request {
                 json: taken.on("json")?,
             }),
             Verb::Unpack => Self::Unpack(UnpackArgs {
-                archive: required(taken, "ARCHIVE")?,
-                bundle: required(taken, "BUNDLE")?,
+                archive: taken.required_path("ARCHIVE")?,
+                bundle: taken.required_path("BUNDLE")?,
                 image: taken.text("image")?,
             }),
         })
-    }
-}
-
-fn required(taken: &mut Taken, name: &str) -> Result<PathBuf> {
-    match taken.path(name)? {
-        Some(path) => Ok(path),
-        None => Err(Error::new(Kind::Internal, format!("clap let a missing {name} pass"))),
     }
 }
 
@@ -399,13 +392,4 @@ impl ExecArgs {
             }
         }
     }
-}
-
-fn gids(texts: &[String]) -> Result<Vec<u32>> {
-    let gid = |text: &String| match super::taken::decimal::<u32>(text) {
-        None | Some(u32::MAX) => Err(wrong("additional-gids", text, "is not a group")
-            .hint("give a decimal number below 4294967295, and repeat the flag for more")),
-        Some(gid) => Ok(gid),
-    };
-    texts.iter().map(gid).collect()
 }

@@ -53,6 +53,12 @@ impl Taken {
         }
     }
 
+    /// A path that clap has seen to be there.
+    pub(super) fn required_path(&mut self, name: &str) -> Result<PathBuf> {
+        let missing = || Error::new(Kind::Internal, format!("clap let a missing {name} pass"));
+        self.path(name)?.ok_or_else(missing)
+    }
+
     /// Text, which must be UTF-8.
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>> {
         self.raw(name).map(|value| utf8(name, value)).transpose()

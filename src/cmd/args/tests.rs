@@ -1,3 +1,5 @@
+//! Command lines, and what is understood or refused in them.
+
 use super::*;
 use crate::log::{Detail, Format};
 

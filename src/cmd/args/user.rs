@@ -1,10 +1,11 @@
-//! `exec --user uid[:gid]`.
+//! `exec --user uid[:gid]`, and `--additional-gids`.
 //!
 //! Numbers only, as runc has it: names would mean whatever the *container's* /etc/passwd says. What a newcomer would get
 //! wrong: a lenient number parser is a privilege bug here. A leading sign, blank or zero byte, an overflow or trailing junk
 //! must never come out as another user, least of all as 0 (CVE-2026-30892).
 
-use super::taken::decimal;
+use super::taken::{decimal, wrong};
+use crate::error;
 
 /// Who an exec'd program is, in the container's user namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,15 +24,31 @@ impl ExecUser {
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const FIX: &str =
             "write UID or UID:GID with decimal numbers below 4294967295, as in 1000:1000";
-        let id = |digits: &str| match decimal::<u32>(digits) {
-            None | Some(u32::MAX) => Err(FIX),
-            Some(id) => Ok(id),
-        };
+        let id = |digits: &str| id(digits).ok_or(FIX);
         match text.split_once(':') {
             None => Ok(Self { uid: id(text)?, gid: None }),
             Some((uid, gid)) => Ok(Self { uid: id(uid)?, gid: Some(id(gid)?) }),
         }
     }
+}
+
+/// A user or group; the highest number means "nobody" to the kernel.
+fn id(digits: &str) -> Option<u32> {
+    decimal(digits).filter(|id| *id != u32::MAX)
+}
+
+/// The groups of `--additional-gids`.
+///
+/// # Errors
+/// For what is no group.
+pub fn gids(texts: &[String]) -> error::Result<Vec<u32>> {
+    let gid = |text: &String| {
+        id(text).ok_or_else(|| {
+            wrong("additional-gids", text, "is not a group")
+                .hint("give a decimal number below 4294967295, and repeat the flag for more")
+        })
+    };
+    texts.iter().map(gid).collect()
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! Archives made by hand, block by block: what the reader takes, and what it refuses.
+
 use super::*;
 
 impl Skip for &[u8] {}

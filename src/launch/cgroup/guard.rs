@@ -3,17 +3,16 @@
 //! What a newcomer would get wrong: programs of a cgroup and of those above it must *all* allow, so a second one beside a
 //! leftover can only take away. One that is there already is replaced.
 
-use super::directory::Directory;
 use crate::error::{Error, Kind, Result};
 use crate::plan::device_filter::DeviceProgram;
 use rrun_sys::{Errno, bpf};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 /// Loads and attaches `program`. `leftovers`: the cgroup is older than this start and may have a program.
-pub fn attach(cgroup: &Directory, program: &DeviceProgram, leftovers: bool) -> Result<()> {
+pub fn attach(cgroup: BorrowedFd<'_>, program: &DeviceProgram, leftovers: bool) -> Result<()> {
     let loaded = bpf::load_device_program(&program.instructions, c"rrun_devices")
         .map_err(|errno| refused("BPF_PROG_LOAD", errno))?;
-    let (loaded, fd) = (OwnedFd::from(loaded), cgroup.as_fd().as_raw_fd());
+    let (loaded, fd) = (OwnedFd::from(loaded), cgroup.as_raw_fd());
     let old = if leftovers { only_program(fd)? } else { None };
     bpf::attach_device_program(fd, loaded.as_raw_fd(), old.as_ref().map(AsRawFd::as_raw_fd))
         .map_err(|errno| refused("BPF_PROG_ATTACH", errno))

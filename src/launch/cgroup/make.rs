@@ -1,16 +1,17 @@
 //! A cgroup plan is performed.
 //!
-//! It knows the order: directories, controllers, limits, devices; and what the kernel's refusals mean.
+//! It knows the order: directories, controllers, limits; and what the kernel's refusals mean.
 //! What a newcomer would get wrong: the usual start finds everything prepared. One mkdir makes the cgroup, one read of
 //! its `cgroup.controllers` shows that they all arrive; the walk over the ancestors is for the first container only.
 
+use super::Cgroup;
 use super::directory::Directory;
 use super::events::Events;
 use super::remove::rmdir;
-use super::{Cgroup, guard};
 use crate::error::{Error, Kind, Result, describe_errno};
 use crate::host::cgroup::below;
-use crate::plan::cgroup::{Absent, CgroupPlan, Devices, Enable, Place, Setting, Write};
+use crate::launch::fault::point;
+use crate::plan::cgroup::{Absent, CgroupPlan, Enable, Place, Setting, Write};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::{Mode, mkdirat};
 use rrun_sys::Errno;
@@ -42,15 +43,15 @@ fn perform(plan: &CgroupPlan, made: &mut Vec<PathBuf>) -> Result<Cgroup> {
             refuse_if_used(&path)?;
         }
         let directory = Directory::open(&path)?;
+        point("enable controllers")?;
         enable(place, &directory)?;
         apply(place, &path, &directory)?;
         if let Some(uid) = place.owner {
+            point("hand the cgroup over")?;
             hand_over(&path, &directory, uid)?;
         }
-        if let Devices::Program(program) = &plan.devices {
-            guard::attach(&directory, program, fresh == Fresh::No)?;
-        }
         cgroup.unified = Some(path);
+        cgroup.had_leftovers = fresh == Fresh::No;
     }
     for v1 in &plan.v1 {
         let place = &v1.place;
@@ -59,6 +60,7 @@ fn perform(plan: &CgroupPlan, made: &mut Vec<PathBuf>) -> Result<Cgroup> {
             refuse_if_used_v1(&path)?;
         }
         if v1.inherits_cpuset {
+            point("fill cpusets")?;
             fill_cpusets(place)?;
         }
         apply(place, &path, &Directory::open(&path)?)?;
@@ -80,6 +82,7 @@ enum Fresh {
 impl Fresh {
     /// Makes `path` and what is missing above it, below `mount`; appends what it made to `made`.
     fn make(path: &Path, mount: &Path, made: &mut Vec<PathBuf>) -> Result<Self> {
+        point("make a cgroup")?;
         // A container that ends may take an emptied ancestor with it between two of our calls: start over, a few times.
         for _ in 0..8 {
             match mkdir(path) {
@@ -262,6 +265,7 @@ fn fill_cpusets(place: &Place) -> Result<()> {
 
 fn apply(place: &Place, path: &Path, directory: &Directory) -> Result<()> {
     for setting in &place.settings {
+        point("write a limit")?;
         match setting {
             Setting::Write(write) => apply_write(write, path, directory)?,
             Setting::RefuseIfUsed { file, limit, pointer } => {

@@ -12,13 +12,15 @@ mod make;
 mod pids;
 mod remove;
 
-use crate::error::{Error, Kind, Result};
-use crate::plan::cgroup::CgroupPlan;
+use crate::error::{Error, Kind, Result, ResultExt};
+use crate::host::cgroup::{CgroupHost, below, clean};
+use crate::launch::fault::point;
+use crate::plan::cgroup::{CgroupPlan, Devices, Place};
 use directory::Directory;
 use events::Events;
 use rrun_sys::Errno;
 use serde::{Deserialize, Serialize};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -38,6 +40,9 @@ pub struct Cgroup {
     /// below them by then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ancestors: Vec<PathBuf>,
+    /// It was there before, so a device program may be, too.
+    #[serde(skip)]
+    had_leftovers: bool,
 }
 
 impl Cgroup {
@@ -50,12 +55,57 @@ impl Cgroup {
         make::make(plan)
     }
 
+    /// Guards the devices as `plan` says. Apart from [`Cgroup::make`] because nothing of a container opens a device until
+    /// its set-up is done: the kernel's work on the program goes on beside the child's on its mounts. `directory` is
+    /// [`Cgroup::directory`].
+    ///
+    /// # Errors
+    /// [`Kind::Denied`], [`Kind::Host`] and [`Kind::Kernel`] for what bpf(2) refuses.
+    pub fn guard(&self, plan: &CgroupPlan, directory: Option<BorrowedFd<'_>>) -> Result<()> {
+        match (&plan.devices, directory) {
+            (Devices::Program(program), Some(directory)) => {
+                point("attach the device program")?;
+                guard::attach(directory, program, self.had_leftovers)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What [`Cgroup::make`] will make, but for what is missing above it: enough to clean up after a runtime that was
+    /// killed meanwhile.
+    #[must_use]
+    pub fn planned(plan: &CgroupPlan) -> Self {
+        let path = |place: &Place| below(&place.mount, &place.path);
+        Self {
+            unified: plan.unified.as_ref().map(path),
+            v1: plan.v1.iter().map(|v1| path(&v1.place)).collect(),
+            ancestors: Vec::new(),
+            had_leftovers: false,
+        }
+    }
+
     /// Its directory in cgroup2, for `CLONE_INTO_CGROUP`.
     ///
     /// # Errors
     /// [`Kind::Kernel`] when it cannot be opened.
     pub fn directory(&self) -> Result<Option<OwnedFd>> {
         self.unified.as_deref().map(|path| Ok(Directory::open(path)?.into())).transpose()
+    }
+
+    /// The directory in cgroup2 where `pid` is, if that is below this cgroup.
+    ///
+    /// # Errors
+    /// [`Kind::Kernel`] when /proc does not tell, or the directory cannot be opened.
+    pub fn directory_of(&self, pid: i32) -> Result<Option<OwnedFd>> {
+        let (Some(own), Some(host)) = (&self.unified, CgroupHost::probe(false)?.unified) else {
+            return Ok(None);
+        };
+        let file = format!("/proc/{pid}/cgroup");
+        let lines = std::fs::read_to_string(&file).context(|| format!("read {file}"))?;
+        let path = lines.lines().find_map(|line| line.strip_prefix("0::"));
+        let path = path.map(|path| below(&host.mount, &clean(path)));
+        let path = path.filter(|path| path != own && path.starts_with(own));
+        path.map(|path| Ok(Directory::open(&path)?.into())).transpose()
     }
 
     /// A cgroup below it that is there already, for `exec --cgroup`.
@@ -76,6 +126,7 @@ impl Cgroup {
             unified: self.unified.as_ref().map(below),
             v1: self.v1.iter().map(below).filter(|path| path.is_dir()).collect(),
             ancestors: Vec::new(),
+            had_leftovers: false,
         };
         if child.unified.as_ref().is_none_or(|path| !path.is_dir()) {
             return Err(Error::new(

@@ -54,8 +54,8 @@ pub struct Program {
 /// wants CAP_SYS_ADMIN from whoever installs the filter.
 ///
 /// # Errors
-/// [`Kind::Spec`] when the profile notifies without a listener or the reverse, or notifies by default;
-/// [`Kind::Unsupported`] when the program is longer than the kernel takes.
+/// [`Kind::Spec`](crate::error::Kind::Spec) when the profile notifies without a listener or the reverse, or notifies by
+/// default; [`Kind::Unsupported`](crate::error::Kind::Unsupported) when the program is longer than the kernel takes.
 pub fn compile(profile: &Profile, no_new_privs: bool) -> Result<Program> {
     let notifies = check_listener(profile)?;
     let flags = flags(profile, notifies)?;

@@ -19,23 +19,27 @@ mod bundle;
 mod config;
 pub mod cpio;
 pub mod guest;
+mod hostmounts;
 mod leftovers;
 mod must;
 mod packages;
 mod place;
 pub mod requires;
 mod runtime;
+mod seen;
 mod terminal;
 mod tree;
 
 pub use bounded::{Output, PATIENCE, Running, Stdio, eventually, wait_until};
 pub use bundle::Bundle;
 pub use config::default_config;
+pub use hostmounts::HostMounts;
 pub use leftovers::{Leftovers, Snapshot};
 pub use must::Must;
 pub use packages::service_tree;
 pub use place::{beside, busybox, harness_binary, is_static, on_path, workspace};
 pub use runtime::Runtime;
+pub use seen::{device_at, mount_at};
 pub use terminal::{ConsoleSocket, Terminal};
 
 /// The guest's ordinary user, who has subordinate ids: name, uid and gid. On a host it may not exist; tests of

@@ -29,6 +29,7 @@ pub(crate) fn unique(prefix: &str) -> String {
 pub struct Runtime {
     program: PathBuf,
     globals: Vec<String>,
+    environment: Vec<(String, String)>,
     user: Option<(u32, u32)>,
     home: Arc<Home>,
 }
@@ -72,13 +73,26 @@ impl Runtime {
     pub fn at(program: PathBuf) -> Runtime {
         let home = env::temp_dir().join(unique("rrun-root"));
         fs::create_dir_all(&home).must("make a directory for the runtime's state");
-        Runtime { program, globals: Vec::new(), user: None, home: Arc::new(Home(home)) }
+        Runtime {
+            program,
+            globals: Vec::new(),
+            environment: Vec::new(),
+            user: None,
+            home: Arc::new(Home(home)),
+        }
     }
 
     /// The same runtime and state directory, with more global flags before the verb.
     #[must_use]
     pub fn with_globals<S: Into<String>>(mut self, flags: impl IntoIterator<Item = S>) -> Runtime {
         self.globals.extend(flags.into_iter().map(Into::into));
+        self
+    }
+
+    /// The same runtime and state directory, called with one more variable in its environment.
+    #[must_use]
+    pub fn with_env(mut self, name: &str, value: impl ToString) -> Runtime {
+        self.environment.push((name.to_owned(), value.to_string()));
         self
     }
 
@@ -119,6 +133,7 @@ impl Runtime {
     pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--root").arg(self.root()).args(&self.globals).args(args);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         if let Some((uid, gid)) = self.user {
             command
                 .uid(uid)

@@ -165,6 +165,14 @@ impl ConsoleSocket {
     #[must_use]
     #[track_caller]
     pub fn receive(&self) -> (Terminal, String) {
+        let (master, text) = self.receive_descriptor();
+        (Terminal::of_master(master), text)
+    }
+
+    /// The descriptor that the runtime sends, a terminal or a pidfd, and the text it sends with it.
+    #[must_use]
+    #[track_caller]
+    pub fn receive_descriptor(&self) -> (OwnedFd, String) {
         let timeout = PollTimeout::try_from(PATIENCE).unwrap_or(PollTimeout::MAX);
         let mut ready = [PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
         let connected = poll(&mut ready, timeout).must("wait for the runtime to connect");
@@ -194,8 +202,8 @@ impl ConsoleSocket {
         #[allow(unsafe_code)]
         // SAFETY: recvmsg has just installed this descriptor in our table, told us its number once, and nothing else
         // in this process can know it, so the value made here is its only owner.
-        let master = unsafe { OwnedFd::from_raw_fd(fd) };
-        (Terminal::of_master(master), String::from_utf8_lossy(&text[..bytes]).into_owned())
+        let descriptor = unsafe { OwnedFd::from_raw_fd(fd) };
+        (descriptor, String::from_utf8_lossy(&text[..bytes]).into_owned())
     }
 }
 

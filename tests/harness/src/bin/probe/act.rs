@@ -58,9 +58,14 @@ pub(crate) fn act(verb: &str, args: &[&str]) -> Outcome {
         ("spin", [seconds]) => spin(number(seconds)?),
         ("forkbomb", [count]) => forkbomb(number(count)?),
         ("open", [path, mode]) => open(path, mode),
+        ("try", [mode, paths @ ..]) => attempt(mode, paths),
         ("write", [path, text]) => write(path, text),
         ("read", [path]) => read(path),
         ("stat", [path]) => say(&facts::describe(Path::new(path)).to_string()),
+        ("stat", paths @ [_, ..]) => {
+            let all = paths.iter().map(|path| facts::describe(Path::new(path)));
+            say(&serde_json::Value::Array(all.collect()).to_string())
+        }
         ("syscall", [call, rest @ ..]) => syscall(call, rest),
         ("listen", []) => listen("/probe.sock"),
         ("listen", [path]) => listen(path),
@@ -156,7 +161,23 @@ fn forkbomb(count: usize) -> Outcome {
     Ok(0)
 }
 
+/// Opens each; the answers as one JSON object.
+fn attempt(mode: &str, paths: &[&str]) -> Outcome {
+    let answer = |path: &&str| match open_as(path, mode) {
+        Ok(()) => Ok(((*path).to_owned(), "ok".into())),
+        Err(Trouble::Kernel(name)) => Ok(((*path).to_owned(), name.into())),
+        Err(other) => Err(other),
+    };
+    let answers: Result<serde_json::Map<_, _>, Trouble> = paths.iter().map(answer).collect();
+    say(&serde_json::Value::Object(answers?).to_string())
+}
+
 fn open(path: &str, mode: &str) -> Outcome {
+    open_as(path, mode)?;
+    say("ok")
+}
+
+fn open_as(path: &str, mode: &str) -> Result<(), Trouble> {
     let mut options = OpenOptions::new();
     match mode {
         "r" => options.read(true),
@@ -166,7 +187,7 @@ fn open(path: &str, mode: &str) -> Outcome {
         _ => return Err(Trouble::Usage),
     };
     options.open(path)?;
-    say("ok")
+    Ok(())
 }
 
 fn write(path: &str, text: &str) -> Outcome {

@@ -21,9 +21,10 @@ probe alloc BYTES           touches so much memory, a megabyte at a time, then w
 probe spin SECONDS          burns a processor for so long; prints the processor time it got, in nanoseconds
 probe forkbomb N            starts up to N sleeping children; prints how many started
 probe open PATH r|w|rw|c    opens (c: creates); prints `ok` or the error's name, and fails with it
+probe try r|w|rw|c PATH…    opens each; prints `ok` or the error's name of each as JSON
 probe write PATH TEXT       writes TEXT to PATH; as open
 probe read PATH             prints what PATH holds; as open
-probe stat PATH             prints type, mode, owner and device number as JSON
+probe stat PATH…            prints type, mode, owner and device number as JSON, of several as a list
 probe syscall NR [ARG…]     makes the call with numeric arguments; prints its result or the error's name
 probe listen [PATH]         accepts one connection on a unix socket (default /probe.sock), echoes its bytes, ends
 probe echo                  copies stdin to stdout

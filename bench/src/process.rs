@@ -1,0 +1,77 @@
+//! One process, from before it is started until it is reaped.
+//!
+//! What a newcomer would get wrong: the processor's time counts the children that the process has itself waited for,
+//! so it includes the container of `run`, and not that of `create`.
+
+use nix::time::{ClockId, clock_gettime};
+use rrun_harness::Must;
+use std::io::{Read, Seek};
+use std::mem::MaybeUninit;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// What it took.
+#[derive(Debug, Clone, Copy)]
+pub struct Took {
+    /// From before it was started until the payload's first instruction; zero when no payload has written its time.
+    pub start: Duration,
+    /// From before it was started until it was reaped.
+    pub wall: Duration,
+    /// Of the processors, in user space and in the kernel.
+    pub cpu: Duration,
+}
+
+/// Runs `command` with nothing to read and its output thrown away.
+///
+/// # Panics
+/// When it can't be started, and when it fails: with what it said.
+pub fn time(command: &mut Command) -> Took {
+    let (mut answer, mut words) = (nameless_file(), nameless_file());
+    command.stdin(Stdio::null()).stdout(answer.try_clone().must("keep its stdout"));
+    command.stderr(words.try_clone().must("keep its stderr"));
+    let begin = now();
+    let child = command.spawn().must(&format!("start {command:?}"));
+    let (status, usage) = wait(child.id());
+    let wall = now() - begin;
+    if status != 0 {
+        let mut text = String::new();
+        words.rewind().must("read its stderr");
+        words.read_to_string(&mut text).must("read its stderr");
+        panic!("{command:?} ended with wait status {status:#x}: {}", text.trim_end());
+    }
+    let start = time_of_payload(&mut answer).map_or(Duration::ZERO, |first| first - begin);
+    Took { start, wall, cpu: duration(usage.ru_utime) + duration(usage.ru_stime) }
+}
+
+/// The clock that the payload reads, too.
+fn now() -> Duration {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).must("read the clock").into()
+}
+
+/// The struct timespec that the payload has written.
+fn time_of_payload(answer: &mut std::fs::File) -> Option<Duration> {
+    let mut bytes = [0; 16];
+    answer.rewind().and_then(|()| answer.read_exact(&mut bytes)).ok()?;
+    let (seconds, nanoseconds) = (bytes[..8].try_into().ok()?, bytes[8..].try_into().ok()?);
+    let seconds = Duration::from_secs(u64::from_ne_bytes(seconds));
+    Some(seconds + Duration::from_nanos(u64::from_ne_bytes(nanoseconds)))
+}
+
+fn nameless_file() -> std::fs::File {
+    let flags = nix::sys::memfd::MFdFlags::MFD_CLOEXEC;
+    nix::sys::memfd::memfd_create(c"stderr", flags).must("make a memory file").into()
+}
+
+fn wait(pid: u32) -> (i32, libc::rusage) {
+    let mut status = 0;
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: two live values that the call fills; `pid` is a child that nobody else waits for.
+    let answer = unsafe { libc::wait4(pid.cast_signed(), &raw mut status, 0, usage.as_mut_ptr()) };
+    assert!(answer != -1, "wait4: {}", std::io::Error::last_os_error());
+    // SAFETY: plain numbers, zeroed before the call.
+    (status, unsafe { usage.assume_init() })
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    Duration::from_micros(time.tv_sec.cast_unsigned() * 1_000_000 + time.tv_usec.cast_unsigned())
+}

@@ -1,0 +1,53 @@
+//! The programs that are compared: ours as `cargo build --release` makes them, the references as the machine has them.
+//!
+//! It refuses to measure a build that is not of these sources: it asks cargo each time.
+
+use rrun_harness::{Must, on_path, workspace};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Where they are.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// The least that the kernel can be asked for.
+    pub floor: PathBuf,
+    /// /bin/true of every container.
+    pub payload: PathBuf,
+    /// Ours; `RRUN_BENCH_RRUN` names another build of it.
+    pub rrun: PathBuf,
+    /// runc of the machine.
+    pub runc: Option<PathBuf>,
+    /// crun of the machine.
+    pub crun: Option<PathBuf>,
+}
+
+impl Programs {
+    /// Builds ours and finds the others.
+    #[must_use]
+    pub fn ready() -> Self {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let named = std::env::var_os("RRUN_BENCH_RRUN").map(PathBuf::from);
+        let mut build = Command::new(cargo);
+        build.current_dir(workspace()).args(["build", "--release", "--quiet", "-p", "rrun-bench"]);
+        build.args(["--bin", "floor", "--bin", "payload"]);
+        if named.is_none() {
+            build.args(["-p", "rrun", "--bin", "rrun"]);
+        }
+        assert!(build.status().must("start cargo").success(), "cargo could not build rrun");
+        let release = release_directory();
+        Self {
+            floor: release.join("floor"),
+            payload: release.join("payload"),
+            rrun: named.unwrap_or_else(|| release.join("rrun")),
+            runc: on_path("runc"),
+            crun: on_path("crun"),
+        }
+    }
+}
+
+/// `release` beside the profile's directory that we run from: `target/<triple>/{debug,release}[/deps]/us`.
+fn release_directory() -> PathBuf {
+    let us = std::env::current_exe().must("find the running executable");
+    let profile = us.ancestors().find(|dir| dir.ends_with("debug") || dir.ends_with("release"));
+    profile.and_then(Path::parent).must("find cargo's target directory").join("release")
+}

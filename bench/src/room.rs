@@ -1,0 +1,36 @@
+//! The room that everything is measured in: a mount namespace of our own with cgroup2 alone on /sys/fs/cgroup, as on a
+//! machine of today, and a tmpfs on /run, where runtimes keep their state.
+//!
+//! It refuses to touch the host: the namespace takes its mounts with it. What a newcomer would get wrong: the cgroups
+//! made in here are real and seen outside; each subject removes its own.
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::geteuid;
+use rrun_harness::Must;
+use std::path::Path;
+
+/// Enters the room with this thread, whose children will be in it.
+///
+/// # Errors
+/// A sentence for the user when we are not root.
+pub fn enter() -> Result<(), String> {
+    if !geteuid().is_root() {
+        return Err("starting containers is measured as root: nothing was measured".to_owned());
+    }
+    unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| format!("a mount namespace: {errno}"))?;
+    let place = |source: &str, target: &str, kind: &str, flags| {
+        let kind = (!kind.is_empty()).then_some(kind);
+        mount(Some(source), target, kind, flags, None::<&str>).must(&format!("mount {target}"));
+    };
+    place("none", "/", "", MsFlags::MS_PRIVATE | MsFlags::MS_REC);
+    place("cgroup2", "/sys/fs/cgroup", "cgroup2", MsFlags::empty());
+    place("tmpfs", "/run", "tmpfs", MsFlags::empty());
+    Ok(())
+}
+
+/// Where the scenes are, in the room's tmpfs.
+#[must_use]
+pub fn directory() -> &'static Path {
+    Path::new("/run/rrun-bench")
+}

@@ -1,0 +1,75 @@
+//! The bundle that everyone runs: what Docker 28 asks for a container, without what belongs to a network or a volume.
+//!
+//! It refuses to have one configuration per runtime. What a newcomer would get wrong: crun 1.8 refuses a configuration
+//! that says it is newer than 1.0, so it says 1.0.2; nothing in it is newer.
+
+use crate::programs::Programs;
+use crate::room;
+use rrun_harness::{Must, workspace};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The configuration as Docker wrote it.
+pub const DOCKER: &str = "rootfs-fixtures/specs/engines/docker28.5-compose.json";
+
+/// Whether the system calls are filtered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seccomp {
+    /// By Docker's default profile.
+    Docker,
+    /// Not at all.
+    None,
+}
+
+/// What the container's process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It ends at once.
+    Short,
+    /// It waits to be killed.
+    Long,
+}
+
+/// Makes the bundle, called `name`, in the room.
+#[must_use]
+pub fn bundle(programs: &Programs, name: &str, seccomp: Seccomp, life: Life) -> PathBuf {
+    let bundle = room::directory().join("bundles").join(name);
+    rootfs(&bundle.join("rootfs"), &programs.payload);
+    let text = fs::read_to_string(workspace().join(DOCKER)).must("read Docker's configuration");
+    let mut config: Value = serde_json::from_str(&text).must("parse Docker's configuration");
+    adapt(&mut config, name, seccomp, life);
+    fs::write(bundle.join("config.json"), config.to_string()).must("write config.json");
+    bundle
+}
+
+/// A rootfs with the payload and the directories that mounts need.
+pub fn rootfs(at: &Path, payload: &Path) {
+    for directory in ["bin", "dev", "proc", "sys"] {
+        fs::create_dir_all(at.join(directory)).must("make the rootfs");
+    }
+    fs::copy(payload, at.join("bin/true")).must("copy the payload");
+}
+
+fn adapt(config: &mut Value, name: &str, seccomp: Seccomp, life: Life) {
+    config["ociVersion"] = json!("1.0.2");
+    config["root"]["path"] = json!("rootfs");
+    config["process"]["args"] = match life {
+        Life::Short => json!(["/bin/true"]),
+        Life::Long => json!(["/bin/true", "pause"]),
+    };
+    let mounts = config["mounts"].as_array_mut().must("find the mounts");
+    mounts.retain(|mount| mount["type"] != "bind");
+    let linux = &mut config["linux"];
+    linux["cgroupsPath"] = json!(format!("/rrun-bench-{}-{name}", std::process::id()));
+    linux["sysctl"] = json!({});
+    // The limits would ask for controllers that a hybrid machine has given to cgroup v1; the device rules stay.
+    linux["resources"] = json!({ "devices": linux["resources"]["devices"] });
+    linux["namespaces"]
+        .as_array_mut()
+        .must("find the namespaces")
+        .push(json!({ "type": "cgroup" }));
+    if seccomp == Seccomp::None {
+        linux.as_object_mut().must("find linux").remove("seccomp");
+    }
+}
