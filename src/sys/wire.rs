@@ -146,7 +146,12 @@ pub fn send(socket: Fd, bytes: &[u8], descriptor: Option<Fd>) -> Result<()> {
 /// As recvmsg(2); EPROTO for bytes that are no frame.
 pub fn receive(socket: Fd) -> Result<Option<(Frame, Option<NewFd>)>> {
     let mut bytes = [0; FRAME_SIZE];
-    let received = receive_waiting(socket, &mut bytes)?;
+    let received = match receive_waiting(socket, &mut bytes) {
+        // Told once, and before what is still in the queue: the other end is gone without having read all we sent, as a
+        // child that fails after leave to proceed was given ahead. Its last words follow.
+        Err(Errno(libc::ECONNRESET)) => receive_waiting(socket, &mut bytes)?,
+        other => other?,
+    };
     match (received.length, Frame::from_bytes(bytes)) {
         (0, _) => Ok(None),
         (FRAME_SIZE, Some(frame)) => Ok(Some((frame, received.descriptor))),
@@ -157,6 +162,23 @@ pub fn receive(socket: Fd) -> Result<Option<(Frame, Option<NewFd>)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn last_words_are_heard_of_one_that_left_without_listening() {
+        let mut ends = [0; 2];
+        // SAFETY: the kernel writes two descriptors into `ends`.
+        let made =
+            unsafe { libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET, 0, ends.as_mut_ptr()) };
+        assert_eq!(made, 0);
+        let [ours, theirs] = ends;
+        let words = Frame::new(Tag::Failed);
+        send(ours, &Frame::new(Tag::Proceed).to_bytes(), None).unwrap();
+        send(theirs, &words.to_bytes(), None).unwrap();
+        crate::path::close(theirs);
+        let heard = || receive(ours).unwrap().map(|(frame, _)| frame);
+        assert_eq!((heard(), heard()), (Some(words), None));
+        crate::path::close(ours);
+    }
 
     #[test]
     fn frames_come_back_as_they_were_sent() {
