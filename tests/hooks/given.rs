@@ -117,9 +117,10 @@ fn the_output_of_hooks_is_not_the_containers() {
     assert!(PHASES.iter().all(|phase| !output.stderr().contains(phase)), "{}", output.account());
 }
 
+/// runc 1.1 hands three of its own to createContainer hooks.
 #[test]
 fn hooks_have_no_descriptor_of_the_runtimes() {
-    requires!(root, busybox);
+    requires!(root, rrun, busybox);
     let (bundle, journal) = Journal::of(Bundle::new());
     let bundle = each(bundle, &format!("exec >{}$PHASE; exec ls /proc/self/fd", journal.path("")));
     bundle.run().success();
