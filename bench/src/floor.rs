@@ -51,13 +51,16 @@ fn check(answer: libc::c_long, step: c_int) {
     }
 }
 
-/// The C library calls this one; Rust's own start-up would cost more than the floor's.
+/// The C library calls this one; Rust's own start-up would be no part of the floor.
+///
+/// # Safety
+/// `arguments` points to `count` C strings.
 #[unsafe(no_mangle)]
-pub extern "C" fn main(count: c_int, arguments: *const *const c_char) -> c_int {
+pub unsafe extern "C" fn main(count: c_int, arguments: *const *const c_char) -> c_int {
     if count != 2 {
         return 2;
     }
-    // SAFETY: the C library passes `count` pointers to C strings.
+    // SAFETY: there are two.
     let rootfs = unsafe { *arguments.add(1) };
     let request: [u64; 8] = [NAMESPACES as u64, 0, 0, 0, libc::SIGCHLD as u64, 0, 0, 0];
     // SAFETY: a live struct clone_args of the size given, without CLONE_VM: the child has this memory for itself, and
@@ -79,7 +82,7 @@ pub extern "C" fn main(count: c_int, arguments: *const *const c_char) -> c_int {
 /// # Safety
 /// `rootfs` is a C string.
 unsafe fn contained(rootfs: *const c_char) -> ! {
-    // SAFETY, for the block: every pointer is a C string constant, `rootfs`, null where the call takes null, or an
+    // SAFETY: every pointer is a C string constant, `rootfs`, null where the call takes null, or an
     // array that ends with null; the calls read them.
     unsafe {
         let none: *const c_char = null();
