@@ -51,16 +51,16 @@ fn check(answer: libc::c_long, step: c_int) {
     }
 }
 
-/// The C library calls this one; Rust's own start-up would cost more than the floor's.
+/// The C library calls this one; Rust's own start-up would be no part of the floor.
 ///
 /// # Safety
-/// `arguments` are `count` pointers to C strings.
+/// `arguments` points to `count` C strings.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn main(count: c_int, arguments: *const *const c_char) -> c_int {
     if count != 2 {
         return 2;
     }
-    // SAFETY: the C library passes `count` pointers to C strings.
+    // SAFETY: there are two.
     let rootfs = unsafe { *arguments.add(1) };
     let request: [u64; 8] = [NAMESPACES as u64, 0, 0, 0, libc::SIGCHLD as u64, 0, 0, 0];
     // SAFETY: a live struct clone_args of the size given, without CLONE_VM: the child has this memory for itself, and

@@ -17,12 +17,12 @@
 //! would get wrong: measuring all of A and then all of B on a machine whose load changes meanwhile.
 
 pub mod figures;
-// pub mod filters;
-// pub mod life;
+pub mod filters;
+pub mod life;
 pub mod process;
 pub mod programs;
 pub mod room;
 pub mod rounds;
 pub mod scene;
 pub mod subject;
-// pub mod traced;
+pub mod traced;

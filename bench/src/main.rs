@@ -1,20 +1,133 @@
-//! `rrun-bench`: the tables without criterion.
+//! `rrun-bench`: what rrun costs, as tables, without criterion.
 
 use rrun_bench::figures::{self, Row};
 use rrun_bench::programs::Programs;
 use rrun_bench::rounds::Rounds;
-use rrun_bench::{room, subject};
+use rrun_bench::scene::{Life, Seccomp};
+use rrun_bench::traced::{Pace, Resident, watch};
+use rrun_bench::{filters, life, room, scene, subject};
+use std::process::ExitCode;
 
-fn main() {
-    let rounds: usize = std::env::args().nth(3).map_or(100, |n| n.parse().unwrap_or(100));
-    let programs = Programs::ready();
-    room::enter().unwrap_or_else(|why| panic!("{why}"));
-    let mut all = Rounds::of(subject::starters(&programs));
-    for _ in 0..rounds {
-        all.turn();
+const USAGE: &str = "\
+usage: rrun-bench TABLE [--rounds N] [--json FILE]
+
+tables:
+  start         run of /bin/true: rrun beside the floor, runc and crun
+  life          create, state, start, exec, kill, delete
+  memory        the most memory that is resident in `run`
+  instructions  of `rrun run` in user space, counted one by one
+  size          of the binaries
+  filters       the steps of seccomp filters
+";
+
+fn main() -> ExitCode {
+    match Request::parse(std::env::args().skip(1)).and_then(|request| answer(&request)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("rrun-bench: {why}");
+            ExitCode::FAILURE
+        }
     }
-    let rows: Vec<Row> =
-        all.subjects().iter().zip(&all.samples).map(|(s, t)| Row::new(&s.label, t)).collect();
-    print!("{}", figures::table(&rows, subject::FLOOR));
-    println!("{}", figures::machine());
+}
+
+struct Request {
+    table: String,
+    rounds: usize,
+    json: Option<String>,
+}
+
+impl Request {
+    fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let table = words.next().ok_or(USAGE)?;
+        let mut request = Self { table, rounds: 100, json: None };
+        while let Some(flag) = words.next() {
+            let value = words.next().ok_or_else(|| format!("{flag} wants a value\n{USAGE}"))?;
+            match flag.as_str() {
+                "--rounds" => {
+                    request.rounds = value.parse().map_err(|_| format!("{value} is no number"))?;
+                }
+                "--json" => request.json = Some(value),
+                _ => return Err(format!("there is no {flag}\n{USAGE}")),
+            }
+        }
+        Ok(request)
+    }
+}
+
+fn answer(request: &Request) -> Result<(), String> {
+    match request.table.as_str() {
+        "start" => rounds(request, subject::starts, |_| subject::FLOOR.to_owned()),
+        "life" => rounds(request, life::lives, figures::by_verb),
+        "memory" => memory(),
+        "instructions" => instructions(),
+        "size" => size(),
+        "filters" => {
+            print!("{}", filters::table());
+            Ok(())
+        }
+        other => Err(format!("there is no table {other}\n{USAGE}")),
+    }
+}
+
+fn rounds(
+    request: &Request,
+    of: impl FnOnce(&Programs) -> Rounds,
+    base: impl Fn(&Row) -> String,
+) -> Result<(), String> {
+    let programs = Programs::ready();
+    room::enter()?;
+    let mut rounds = of(&programs);
+    for _ in 0..request.rounds {
+        rounds.turn();
+    }
+    publish(request, &rounds.rows(), base)
+}
+
+/// Prints the rows and keeps them, if asked to.
+fn publish(request: &Request, rows: &[Row], base: impl Fn(&Row) -> String) -> Result<(), String> {
+    let machine = figures::machine();
+    print!("{}", figures::table(rows, base));
+    println!("{} rounds, shuffled; {machine}", request.rounds);
+    match &request.json {
+        None => Ok(()),
+        Some(file) => {
+            let text = figures::json(rows, &machine).to_string();
+            std::fs::write(file, text).map_err(|error| format!("write {file}: {error}"))
+        }
+    }
+}
+
+fn memory() -> Result<(), String> {
+    let programs = Programs::ready();
+    room::enter()?;
+    let bundle = scene::bundle(&programs, "memory", Seccomp::Docker, Life::Short);
+    println!("{:<24}{:>8}{:>12}{:>12}", "KiB resident in run", "peak", "anonymous", "of files");
+    for runtime in subject::runtimes(&programs, &bundle) {
+        let seen = watch(&mut runtime.run(&bundle, "bench"), Pace::Free);
+        let Resident { peak, anonymous, files } = seen.resident;
+        println!("{:<24}{peak:>8}{anonymous:>12}{files:>12}", runtime.label);
+    }
+    Ok(())
+}
+
+fn instructions() -> Result<(), String> {
+    let programs = Programs::ready();
+    room::enter()?;
+    let bundle = scene::bundle(&programs, "instructions", Seccomp::Docker, Life::Short);
+    let rrun = &subject::runtimes(&programs, &bundle)[0];
+    let seen = watch(&mut rrun.run(&bundle, "bench"), Pace::Steps);
+    let all: u64 = seen.instructions.iter().sum();
+    println!("rrun run, the parent in user space: {all} instructions");
+    println!("before and after it has executed itself: {:?}", seen.instructions);
+    Ok(())
+}
+
+fn size() -> Result<(), String> {
+    let programs = Programs::ready();
+    println!("{:<64}{:>12}", "binary", "bytes");
+    for file in [Some(programs.rrun), programs.runc, programs.crun].into_iter().flatten() {
+        let metadata = std::fs::metadata(&file).map_err(|error| format!("{error}"))?;
+        println!("{:<64}{:>12}", file.display(), metadata.len());
+    }
+    Ok(())
 }

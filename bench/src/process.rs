@@ -25,13 +25,12 @@ pub struct Took {
 ///
 /// # Panics
 /// When it can't be started, and when it fails: with what it said.
-#[allow(clippy::zombie_processes, reason = "wait4 reaps it, and says what it cost")]
+#[allow(clippy::zombie_processes, reason = "wait4 reaps it, and says what it took")]
 pub fn time(command: &mut Command) -> Took {
     let (mut answer, mut words) = (nameless_file(), nameless_file());
     command.stdin(Stdio::null()).stdout(answer.try_clone().must("keep its stdout"));
     command.stderr(words.try_clone().must("keep its stderr"));
     let begin = now();
-    #[allow(clippy::zombie_processes, reason = "`wait` reaps it, with what it used")]
     let child = command.spawn().must(&format!("start {command:?}"));
     let (status, usage) = wait(child.id());
     let wall = now() - begin;
@@ -50,10 +49,11 @@ fn now() -> Duration {
     clock_gettime(ClockId::CLOCK_MONOTONIC).must("read the clock").into()
 }
 
-/// The struct timespec that the payload has written.
+/// The struct timespec that the payload has written, if this is one.
 fn time_of_payload(answer: &mut std::fs::File) -> Option<Duration> {
-    let mut bytes = [0; 16];
-    answer.rewind().and_then(|()| answer.read_exact(&mut bytes)).ok()?;
+    let mut bytes = Vec::new();
+    answer.rewind().and_then(|()| answer.read_to_end(&mut bytes)).must("read its stdout");
+    let bytes: [u8; 16] = bytes.try_into().ok()?;
     let (seconds, nanoseconds) = (bytes[..8].try_into().ok()?, bytes[8..].try_into().ok()?);
     let seconds = Duration::from_secs(u64::from_ne_bytes(seconds));
     Some(seconds + Duration::from_nanos(u64::from_ne_bytes(nanoseconds)))

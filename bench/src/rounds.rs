@@ -1,51 +1,61 @@
 //! Rounds: everyone once, in an order shuffled for each, so that a change of the machine's load meets all alike.
 
-use crate::process::{Took, time};
-use crate::subject::Subject;
-use std::collections::VecDeque;
+use crate::figures::Row;
+use crate::process::Took;
+use std::fmt;
 
-/// Runs rounds and keeps what nobody has asked for yet.
-#[derive(Debug)]
+/// What one round does: it adds a sample to each row.
+type Turn = Box<dyn FnMut(&mut [Vec<Took>])>;
+
+/// Runs rounds and keeps what they say, row by row.
 pub struct Rounds {
-    subjects: Vec<Subject>,
-    waiting: Vec<VecDeque<Took>>,
-    /// All that was measured: of each subject, round by round.
-    pub samples: Vec<Vec<Took>>,
-    random: u64,
+    labels: Vec<String>,
+    samples: Vec<Vec<Took>>,
+    /// How many of each row have been taken.
+    taken: Vec<usize>,
+    turn: Turn,
+}
+
+impl fmt::Debug for Rounds {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Rounds").field("labels", &self.labels).finish_non_exhaustive()
+    }
 }
 
 impl Rounds {
-    /// Rounds of these subjects.
+    /// Rounds of rows with these labels. `turn` runs one: a sample for each, by `labels`' order.
     #[must_use]
-    pub fn of(subjects: Vec<Subject>) -> Self {
-        let waiting = subjects.iter().map(|_| VecDeque::new()).collect();
-        let samples = subjects.iter().map(|_| Vec::new()).collect();
-        Self { subjects, waiting, samples, random: 0x9e37_79b9_7f4a_7c15 }
+    pub fn of(labels: Vec<String>, turn: impl FnMut(&mut [Vec<Took>]) + 'static) -> Self {
+        let samples = vec![Vec::new(); labels.len()];
+        let taken = vec![0; labels.len()];
+        Self { labels, samples, taken, turn: Box::new(turn) }
     }
 
-    /// Who takes part.
+    /// The rows' names.
     #[must_use]
-    pub fn subjects(&self) -> &[Subject] {
-        &self.subjects
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    /// What was measured until now.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Row> {
+        let all = self.labels.iter().zip(&self.samples);
+        all.map(|(label, samples)| Row::new(label, samples)).collect()
     }
 
     /// One round.
     pub fn turn(&mut self) {
-        for index in shuffled(self.subjects.len(), &mut self.random) {
-            let took = time(&mut self.subjects[index].command());
-            self.samples[index].push(took);
-            self.waiting[index].push_back(took);
-        }
+        (self.turn)(&mut self.samples);
     }
 
-    /// The next sample of one subject; a round is run when there is none left.
-    pub fn next(&mut self, subject: usize) -> Took {
-        loop {
-            match self.waiting[subject].pop_front() {
-                Some(took) => return took,
-                None => self.turn(),
-            }
+    /// The next sample of one row; a round is run when there is none left.
+    pub fn next(&mut self, row: usize) -> Took {
+        while self.taken[row] == self.samples[row].len() {
+            self.turn();
         }
+        self.taken[row] += 1;
+        self.samples[row][self.taken[row] - 1]
     }
 }
 

@@ -1,10 +1,11 @@
-//! What is compared: a label and the command line behind it.
+//! Who is compared: a label and the command line behind it.
 //!
 //! It refuses to hide a handicap or an advantage: both are in the label. What a newcomer would get wrong: crun 1.8
 //! raises RLIMIT_MEMLOCK to load a device program and gives up where it may not (no CAP_SYS_RESOURCE); there it runs
 //! without a cgroup, which is *less* work than everyone else's.
 
 use crate::programs::Programs;
+use crate::rounds::{Rounds, shuffled};
 use crate::scene::{self, Life, Seccomp};
 use crate::{process, room};
 use std::path::{Path, PathBuf};
@@ -12,28 +13,6 @@ use std::process::Command;
 
 /// The label of the floor, which the others are divided by.
 pub const FLOOR: &str = "floor";
-
-/// One of the compared.
-#[derive(Debug)]
-pub struct Subject {
-    /// As the table calls it.
-    pub label: String,
-    words: Vec<PathBuf>,
-}
-
-impl Subject {
-    fn new(label: &str, words: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self { label: label.to_owned(), words: words.into_iter().collect() }
-    }
-
-    /// The process, not yet started.
-    #[must_use]
-    pub fn command(&self) -> Command {
-        let mut command = Command::new(&self.words[0]);
-        command.args(&self.words[1..]);
-        command
-    }
-}
 
 /// A runtime with its state in the room.
 #[derive(Debug, Clone)]
@@ -89,23 +68,26 @@ pub fn runtimes(programs: &Programs, bundle: &Path) -> Vec<Runtime> {
 
 /// Everyone who starts /bin/true: a bare process, the floor, and each runtime with and without seccomp.
 #[must_use]
-pub fn starters(programs: &Programs) -> Vec<Subject> {
+pub fn starts(programs: &Programs) -> Rounds {
     let filtered = scene::bundle(programs, "filtered", Seccomp::Docker, Life::Short);
     let unfiltered = scene::bundle(programs, "unfiltered", Seccomp::None, Life::Short);
-    let mut all = vec![
-        Subject::new("spawn", [programs.payload.clone()]),
-        Subject::new(FLOOR, [programs.floor.clone(), filtered.join("rootfs")]),
-    ];
+    let mut floor = Command::new(&programs.floor);
+    floor.arg(filtered.join("rootfs"));
+    let mut all =
+        vec![("spawn".to_owned(), Command::new(&programs.payload)), (FLOOR.to_owned(), floor)];
     for runtime in runtimes(programs, &filtered) {
         for (bundle, suffix) in [(&filtered, ""), (&unfiltered, ", no seccomp")] {
-            let command = runtime.run(bundle, "bench");
-            let words = [command.get_program()].into_iter().chain(command.get_args());
-            let label = format!("{}{suffix}", runtime.label);
-            all.push(Subject::new(&label, words.map(PathBuf::from)));
+            all.push((format!("{}{suffix}", runtime.label), runtime.run(bundle, "bench")));
         }
     }
-    for subject in &all {
-        process::time(&mut subject.command());
+    let labels = all.iter().map(|(label, _)| label.clone()).collect();
+    for (_, command) in &mut all {
+        process::time(command);
     }
-    all
+    let mut random = 1;
+    Rounds::of(labels, move |samples| {
+        for index in shuffled(all.len(), &mut random) {
+            samples[index].push(process::time(&mut all[index].1));
+        }
+    })
 }
