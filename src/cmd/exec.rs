@@ -179,7 +179,7 @@ fn plan(
         cgroup_join: cgroup.needs_join(),
         profile: bundle.spec.seccomp.clone(),
         personality: bundle.spec.personality,
-        gid_maps: bundle.spec.id_maps.gid.len(),
+        gid_maps: bundle.spec.id_maps.gid.clone(),
     };
     Plan::exec(&container.record.id, process, &bundle.host, &request, &exec)
 }

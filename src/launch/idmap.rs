@@ -20,14 +20,13 @@ pub fn write(pid: i32, maps: &IdMaps, privileged: bool) -> Result<()> {
         write_file(pid, "uid_map", &lines(&maps.uid))?;
         return write_file(pid, "gid_map", &lines(&maps.gid));
     }
-    let own = |maps: &[IdMap], id: u32| matches!(maps, [map] if map.size == 1 && map.host_id == id);
-    if own(&maps.gid, nix::unistd::getegid().as_raw()) {
+    if IdMap::only(&maps.gid, nix::unistd::getegid().as_raw()) {
         write_file(pid, "setgroups", "deny")?;
         write_file(pid, "gid_map", &lines(&maps.gid))?;
     } else {
         program("newgidmap", pid, &maps.gid, "/linux/gidMappings")?;
     }
-    if own(&maps.uid, nix::unistd::geteuid().as_raw()) {
+    if IdMap::only(&maps.uid, nix::unistd::geteuid().as_raw()) {
         write_file(pid, "uid_map", &lines(&maps.uid))
     } else {
         program("newuidmap", pid, &maps.uid, "/linux/uidMappings")

@@ -6,7 +6,7 @@ use crate::id::{ContainerId, HostPath};
 use crate::plan::identity::{self, Privileges};
 use crate::plan::step::{Act, Phase, Steps};
 use crate::plan::{Join, ParentFd, Plan, Request, text, texts};
-use crate::spec::{Process, Profile, Terminal};
+use crate::spec::{IdMap, Process, Profile, Terminal};
 use rrun_sys::script::Checkpoint;
 use std::collections::HashSet;
 use std::ffi::CString;
@@ -32,8 +32,8 @@ pub struct ExecRequest {
     pub profile: Option<Profile>,
     /// `linux.personality`.
     pub personality: Option<u32>,
-    /// How many group maps its user namespace has.
-    pub gid_maps: usize,
+    /// The group maps of its user namespace.
+    pub gid_maps: Vec<IdMap>,
 }
 
 /// argv, environment and candidates.
@@ -150,7 +150,7 @@ pub fn exec(
     }
     let (joins, parent_joins_pid) = join(exec.kinds, host, &mut steps);
     let user_namespace = exec.kinds & libc::CLONE_NEWUSER.unsigned_abs() != 0;
-    let privileges = Privileges::with(host, user_namespace, exec.gid_maps);
+    let privileges = Privileges::with(host, user_namespace, &exec.gid_maps);
     if user_namespace {
         steps.push(Phase::Enter, Act::BecomeRoot { set_groups: privileges.set_groups });
     }

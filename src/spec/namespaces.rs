@@ -76,6 +76,14 @@ pub struct IdMap {
     pub size: u32,
 }
 
+impl IdMap {
+    /// Whether `maps` hold the one `id` and nothing else: what a user may map without newuidmap(1), when it is their own.
+    #[must_use]
+    pub fn only(maps: &[Self], id: u32) -> bool {
+        matches!(maps, [map] if map.size == 1 && map.host_id == id)
+    }
+}
+
 /// `linux.uidMappings` and `linux.gidMappings`: of the user namespace that is made, or of the one that is joined.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IdMaps {
