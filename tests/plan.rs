@@ -14,7 +14,7 @@ use rrun::error::Result;
 use rrun::host::Host;
 use rrun::id::ContainerId;
 use rrun::plan::{ExecRequest, Plan, Request, show};
-use rrun::spec::{IdMap, Process, Spec};
+use rrun::spec::{Process, Spec};
 use std::path::{Path, PathBuf};
 
 /// A machine, and what its user asks of rrun.
@@ -79,8 +79,8 @@ impl Fixture {
     /// What `exec` plans in a container with new namespaces of these kinds.
     fn exec(&self, host: &Host, kinds: u32) -> Result<Plan> {
         let (process, _) = Process::parse(&self.text).expect("a process");
-        let gid_maps = vec![IdMap { container_id: 0, host_id: 100_000, size: 65536 }];
-        let exec = ExecRequest { kinds, gid_maps, ..ExecRequest::default() };
+        let gid_map = vec![rrun::spec::IdMap { container_id: 0, host_id: 100_000, size: 65_536 }];
+        let exec = ExecRequest { kinds, gid_map, ..ExecRequest::default() };
         Plan::exec(&id(), &process, host, &Request::default(), &exec)
     }
 }

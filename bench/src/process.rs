@@ -31,6 +31,7 @@ pub fn time(command: &mut Command) -> Took {
     command.stdin(Stdio::null()).stdout(answer.try_clone().must("keep its stdout"));
     command.stderr(words.try_clone().must("keep its stderr"));
     let begin = now();
+    #[allow(clippy::zombie_processes, reason = "`wait` reaps it, with what it used")]
     let child = command.spawn().must(&format!("start {command:?}"));
     let (status, usage) = wait(child.id());
     let wall = now() - begin;

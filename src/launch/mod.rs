@@ -36,6 +36,7 @@ pub mod trace;
 pub use gate::{release, socket_path};
 
 use crate::error::{Error, Result, ResultExt};
+use crate::host::Host;
 use crate::plan::{Plan, cgroup::CgroupPlan};
 use crate::spec::Hooks;
 use attend::Parent;
@@ -94,8 +95,8 @@ pub struct Launch<'a> {
     pub init: Option<BorrowedFd<'a>>,
     /// Hooks of the host's side.
     pub hooks: Option<&'a Hooks>,
-    /// Whether we may map any id.
-    pub privileged: bool,
+    /// Where, and as whom.
+    pub host: &'a Host,
     /// The time line, if one is wanted.
     pub trace: &'a Trace,
 }

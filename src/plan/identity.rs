@@ -34,18 +34,15 @@ impl Privileges {
     }
 
     /// The same, for an exec.
-    pub fn with(host: &Host, user_namespace: bool, groups: &[IdMap]) -> Self {
+    pub fn with(host: &Host, user_namespace: bool, gid_map: &[IdMap]) -> Self {
         let all = u64::MAX >> (63 - u32::from(host.last_cap.min(63)));
         let available = if user_namespace { all } else { host.permitted_caps };
-        let set_groups = may_set_groups(host, groups);
+        // A user who maps their own group alone gives setgroups(2) up for it (user_namespaces(7)). Without a map, in a
+        // namespace that is joined, they probably did.
+        let mapped = !gid_map.is_empty() && !IdMap::is_only(gid_map, host.egid);
+        let set_groups = host.set_groups && (host.may_map_any_id() || user_namespace && mapped);
         Self { available, last: host.last_cap, set_groups, user_namespace }
     }
-}
-
-/// A user who maps their own group alone was made to give up setgroups(2) for it (user_namespaces(7)); who maps more had
-/// newgidmap(1) do it.
-pub fn may_set_groups(host: &Host, groups: &[IdMap]) -> bool {
-    host.is_machine_root() || !groups.is_empty() && !IdMap::only(groups, host.egid)
 }
 
 /// Everything between `start` and execve that depends on who runs. Answers with the notify listener, if any.

@@ -7,8 +7,9 @@
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::id::{ContainerId, HostPath};
+use crate::plan::identity::Privileges;
 use crate::plan::step::{Act, ParentFd, Phase, Step, Steps};
-use crate::plan::{Request, identity, text};
+use crate::plan::{Request, text};
 use crate::spec::{
     IdMaps, Namespace, NamespaceKind, Propagation, PropagationMode, Spec, TimeOffsets,
 };
@@ -114,7 +115,7 @@ pub fn enter(
     }
     open_rootfs(spec, &mut steps)?;
     if new_user || joined_user {
-        let set_groups = identity::may_set_groups(host, &spec.id_maps.gid) || joined_user;
+        let set_groups = Privileges::of(spec, host).set_groups;
         steps.push(Phase::Enter, Act::BecomeRoot { set_groups });
     }
     steps.push(Phase::Enter, Act::NewSession);

@@ -32,8 +32,8 @@ pub struct ExecRequest {
     pub profile: Option<Profile>,
     /// `linux.personality`.
     pub personality: Option<u32>,
-    /// The group maps of its user namespace.
-    pub gid_maps: Vec<IdMap>,
+    /// The group map of its user namespace.
+    pub gid_map: Vec<IdMap>,
 }
 
 /// argv, environment and candidates.
@@ -150,7 +150,7 @@ pub fn exec(
     }
     let (joins, parent_joins_pid) = join(exec.kinds, host, &mut steps);
     let user_namespace = exec.kinds & libc::CLONE_NEWUSER.unsigned_abs() != 0;
-    let privileges = Privileges::with(host, user_namespace, &exec.gid_maps);
+    let privileges = Privileges::with(host, user_namespace, &exec.gid_map);
     if user_namespace {
         steps.push(Phase::Enter, Act::BecomeRoot { set_groups: privileges.set_groups });
     }

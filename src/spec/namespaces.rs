@@ -77,10 +77,10 @@ pub struct IdMap {
 }
 
 impl IdMap {
-    /// Whether `maps` hold the one `id` and nothing else: what a user may map without newuidmap(1), when it is their own.
+    /// Whether this map is `id` alone: the one that its owner may write without privileges, see user_namespaces(7).
     #[must_use]
-    pub fn only(maps: &[Self], id: u32) -> bool {
-        matches!(maps, [map] if map.size == 1 && map.host_id == id)
+    pub fn is_only(map: &[Self], id: u32) -> bool {
+        matches!(map, [line] if line.size == 1 && line.host_id == id)
     }
 }
 
