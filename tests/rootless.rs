@@ -5,6 +5,7 @@
 
 #[path = "unpack/archive.rs"]
 #[allow(dead_code, reason = "other tests write worse archives")]
+#[allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 mod archive;
 #[path = "rootless/cgroups.rs"]
 mod cgroups;

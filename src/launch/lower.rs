@@ -325,3 +325,60 @@ const fn reach(recursive: bool) -> Reach {
 fn out_of_step() -> Error {
     Error::new(Kind::Internal, "the script's storage does not fit its plan")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Host;
+    use crate::id::ContainerId;
+    use crate::plan::Request;
+    use crate::spec::Spec;
+    use std::fs::{read, read_dir};
+    use std::path::Path;
+
+    fn some() -> OwnedFd {
+        File::open("/dev/null").expect("/dev/null").into()
+    }
+
+    /// The plans of every configuration of the fixtures, on every machine that takes it.
+    fn plans() -> Vec<Plan> {
+        let specs = Path::new(env!("CARGO_MANIFEST_DIR")).join("rootfs-fixtures/specs");
+        let id = ContainerId::new("lowered").expect("an id");
+        let request = Request { gate: true, ..Request::default() };
+        let hosts = [Host::fixture(), Host::hybrid_fixture(), Host::rootless_fixture(&["memory"])];
+        let mut plans = Vec::new();
+        for directory in [specs.clone(), specs.join("engines")] {
+            for entry in read_dir(directory).expect("fixtures") {
+                let path = entry.expect("an entry").path();
+                let text = if path.is_file() { read(&path).expect("a fixture") } else { continue };
+                let Ok(spec) = Spec::parse(&text, Path::new("/bundle")) else { continue };
+                plans.extend(hosts.iter().flat_map(|h| Plan::create(&id, &spec, h, &request)));
+            }
+        }
+        plans
+    }
+
+    #[test]
+    fn each_step_is_one_op_and_every_name_becomes_a_descriptor() {
+        let plans = plans();
+        assert!(plans.len() > 30, "only {} plans", plans.len());
+        for plan in plans {
+            let mut opened = Opened {
+                proc: Some(some()),
+                gate: Some(some()),
+                hooks: HookFiles::of(&File::from(some())).ok(),
+                joins: plan.joins.iter().map(|_| some()).collect(),
+                detached: plan.detached.iter().map(|_| some()).collect(),
+                ..Opened::default()
+            };
+            let ends = Ends { child: 3, parent: 4 };
+            let count = |opened: &Opened| {
+                with_script(&plan, opened, ends, None, |script| Ok(script.ops.len()))
+            };
+            assert_eq!(count(&opened).expect("a script"), plan.steps.len());
+            opened.gate = None;
+            let kind = count(&opened).expect_err("no gate was opened").kind();
+            assert_eq!(kind, Kind::Internal);
+        }
+    }
+}

@@ -123,26 +123,27 @@ mod tests {
     use crate::rights::send;
 
     #[test]
-    fn last_words_are_heard_of_one_that_left_without_listening() {
-        let mut ends = [0; 2];
-        // SAFETY: the kernel writes two descriptors into `ends`.
-        let made =
-            unsafe { libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET, 0, ends.as_mut_ptr()) };
-        assert_eq!(made, 0);
-        let [ours, theirs] = ends;
-        let words = Frame::new(Tag::Failed);
-        send(ours, &Frame::new(Tag::Proceed).to_bytes(), None).unwrap();
-        send(theirs, &words.to_bytes(), None).unwrap();
-        crate::path::close(theirs);
-        let heard = || receive(ours).unwrap().map(|(frame, _)| frame);
-        assert_eq!((heard(), heard()), (Some(words), None));
-        crate::path::close(ours);
-    }
-
-    #[test]
     fn frames_come_back_as_they_were_sent() {
         let frame = Frame { tag: Tag::Failed, step: 513, call: 7, errno: 13, detail: 0xdead_beef };
         assert_eq!(Frame::from_bytes(frame.to_bytes()), Some(frame));
         assert_eq!(Frame::from_bytes([0xff; FRAME_SIZE]), None);
+    }
+
+    #[test]
+    fn last_words_are_heard_although_the_speaker_did_not_listen() {
+        let mut ends = [-1; 2];
+        // SAFETY: room for two descriptors.
+        let made =
+            unsafe { libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET, 0, ends.as_mut_ptr()) };
+        assert_eq!(made, 0);
+        let [ours, theirs] = ends;
+        let failed = Frame { errno: 13, ..Frame::new(Tag::Failed) };
+        send(ours, &Frame::new(Tag::Proceed).to_bytes(), None).expect("a pair");
+        send(theirs, &failed.to_bytes(), None).expect("a pair");
+        crate::path::close(theirs);
+        let hear = || receive(ours).map(|heard| heard.map(|(frame, _)| frame));
+        assert_eq!(hear(), Ok(Some(failed)));
+        assert_eq!(hear(), Ok(None));
+        crate::path::close(ours);
     }
 }
