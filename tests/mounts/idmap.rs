@@ -70,7 +70,8 @@ fn an_idmapped_bind_is_cut_off_from_the_host_as_every_bind_is() {
     requires!(root, rrun, kernel(6, 3));
     let (bundle, volume, host) = stage(HostMounts::private());
     let bundle = idmapped(bundle, &volume, "/one", &["idmap"]);
-    let facts = bundle.args(["probe", "facts", "mounts"]).run().success().json();
+    let bundle = bundle.args(["probe", "facts", "mounts"]);
+    let facts = bundle.run().success().json();
     let found = words(&facts, "/one", "propagation");
     assert!(found.iter().all(|word| !word.starts_with("shared:")), "{found:?}");
     drop(host);
@@ -88,7 +89,8 @@ fn a_bind_of_a_container_with_users_of_its_own_is_cut_off_too() {
         .set("/linux/gidMappings", ids)
         .bind(&volume, "/volume", &[]);
     chown(bundle.rootfs(), Some(100_000), Some(100_000)).must("give the rootfs away");
-    let facts = bundle.args(["probe", "facts", "mounts"]).run().success().json();
+    let bundle = bundle.args(["probe", "facts", "mounts"]);
+    let facts = bundle.run().success().json();
     let found = words(&facts, "/volume", "propagation");
     assert!(found.iter().all(|word| !word.starts_with("shared:")), "{found:?}");
     drop(host);
