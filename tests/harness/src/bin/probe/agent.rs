@@ -4,12 +4,10 @@
 //! number here. A newcomer would wait for notifications with the receiving ioctl alone; it blocks for ever once the
 //! program is gone, which only poll(2) tells.
 
-use std::io::{IoSliceMut, Write};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 
 use crate::act::{Trouble, say};
 use crate::raw;
@@ -55,7 +53,7 @@ pub(crate) fn listen(path: &str, words: &[&str]) -> Result<u8, Trouble> {
 }
 
 fn attend(stream: &UnixStream, answers: &[(i32, Answer)]) -> Result<(), Trouble> {
-    let (message, descriptor) = receive(stream)?;
+    let (message, descriptor) = raw::receive(stream)?;
     say(&format!("message {message}"))?;
     loop {
         let mut polled = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
@@ -71,23 +69,4 @@ fn attend(stream: &UnixStream, answers: &[(i32, Answer)]) -> Result<(), Trouble>
         say(&format!("call {} argument {}", call.data.nr, call.data.args[0]))?;
         raw::answer(descriptor.as_raw_fd(), call.id, answer).ok();
     }
-}
-
-/// The message, to the end of the stream's first piece, and the descriptor that came with it.
-fn receive(stream: &UnixStream) -> Result<(String, OwnedFd), Trouble> {
-    let mut bytes = vec![0; 1 << 16];
-    let mut space = nix::cmsg_space!([i32; 1]);
-    let mut parts = [IoSliceMut::new(&mut bytes)];
-    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-    let got = recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(&mut space), flags)?;
-    let length = got.bytes;
-    let number = got.cmsgs()?.find_map(|control| match control {
-        ControlMessageOwned::ScmRights(fds) => fds.first().copied(),
-        _ => None,
-    });
-    let number = number.ok_or(Trouble::Other("no descriptor came".into()))?;
-    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows its number.
-    let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
-    std::io::stdout().flush()?;
-    Ok((String::from_utf8_lossy(&bytes[..length]).into_owned(), descriptor))
 }

@@ -3,7 +3,12 @@
 //! Knows how to make them; refuses to know what they mean. A newcomer would call this from the facts for convenience; they
 //! go through nix and /proc wherever those can answer.
 
+use std::io::IoSliceMut;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
 use nix::errno::Errno;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 
 use crate::agent::Answer;
 
@@ -85,4 +90,22 @@ pub(crate) fn syscall_32(number: u32) -> i32 {
         );
     }
     result
+}
+
+/// A message and the descriptor that came with it; EBADMSG when none did.
+pub(crate) fn receive(stream: &UnixStream) -> Result<(String, OwnedFd), Errno> {
+    let mut bytes = vec![0; 1 << 16];
+    let mut space = nix::cmsg_space!([i32; 1]);
+    let mut parts = [IoSliceMut::new(&mut bytes)];
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let got = recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(&mut space), flags)?;
+    let length = got.bytes;
+    let number = got.cmsgs()?.find_map(|control| match control {
+        ControlMessageOwned::ScmRights(fds) => fds.first().copied(),
+        _ => None,
+    });
+    let number = number.ok_or(Errno::EBADMSG)?;
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows its number.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
+    Ok((String::from_utf8_lossy(&bytes[..length]).into_owned(), descriptor))
 }
