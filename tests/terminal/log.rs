@@ -4,7 +4,7 @@ use rrun_harness::{Bundle, Must, Output, requires};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A bundle whose runtime writes its log as JSON, and the log's path.
 fn logging(bundle: Bundle) -> (Bundle, PathBuf) {
@@ -14,7 +14,7 @@ fn logging(bundle: Bundle) -> (Bundle, PathBuf) {
 }
 
 /// A verb with `--log FILE --log-format json`.
-fn call(bundle: &Bundle, log: &PathBuf, words: &[&str]) -> Output {
+fn call(bundle: &Bundle, log: &Path, words: &[&str]) -> Output {
     let flags = ["--log", &log.to_string_lossy(), "--log-format", "json"].map(str::to_owned);
     bundle.runtime().clone().with_globals(flags).call(words)
 }
@@ -41,7 +41,7 @@ fn success_says_nothing() {
 }
 
 /// The one object of a log.
-fn only_entry(log: &PathBuf) -> Value {
+fn only_entry(log: &Path) -> Value {
     let text = fs::read_to_string(log).must("read the log");
     fs::remove_file(log).must("remove the log");
     serde_json::from_str(&text).must(&format!("read {text:?} as one JSON object"))
@@ -93,7 +93,7 @@ fn each_failing_verb_leaves_one_object() {
     }
 }
 
-fn trace(file: &PathBuf) -> Vec<Value> {
+fn trace(file: &Path) -> Vec<Value> {
     let text = fs::read(file).must("read the trace");
     serde_json::from_slice(&text).must("read the trace as a list of events")
 }
