@@ -93,7 +93,7 @@ fn each_failing_verb_leaves_one_object() {
     }
 }
 
-fn trace(file: &PathBuf) -> Vec<Value> {
+fn trace(file: &Path) -> Vec<Value> {
     let text = fs::read(file).must("read the trace");
     serde_json::from_slice(&text).must("read the trace as a list of events")
 }
