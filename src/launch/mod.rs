@@ -39,7 +39,7 @@ use crate::plan::{Plan, cgroup::CgroupPlan};
 use crate::spec::{HookPhase, Hooks};
 use cgroup::Cgroup;
 use fault::point;
-use lower::{Ends, HookFiles, Opened};
+use lower::{HookFiles, Opened};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket, socketpair};
 use rrun_sys::reap::{self, Ended};
 use rrun_sys::script::Checkpoint;
@@ -152,16 +152,16 @@ impl Launch<'_> {
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
         point("control")?;
         let directory = cgroup.directory()?;
-        let ends = Ends { child: theirs.as_raw_fd(), parent: ours.as_raw_fd() };
         let clock = self.clock()?;
-        let child = lower::with_script(self.plan, &opened, ends, clock.as_ref(), |script| {
-            let cgroup = directory.as_ref().map(AsRawFd::as_raw_fd);
-            let _span = self.trace.span("clone3");
-            self.in_joined_pid_namespace(&opened, || {
-                Ok(clone::spawn(script, self.plan.clone, cgroup)?)
+        let child =
+            lower::with_script(self.plan, &opened, theirs.as_raw_fd(), clock.as_ref(), |script| {
+                let cgroup = directory.as_ref().map(AsRawFd::as_raw_fd);
+                let _span = self.trace.span("clone3");
+                self.in_joined_pid_namespace(&opened, || {
+                    Ok(clone::spawn(script, self.plan.clone, cgroup)?)
+                })
             })
-        })
-        .context(|| "clone3")?;
+            .context(|| "clone3")?;
         drop(theirs);
         let mut parent = Parent {
             launch: self,

@@ -8,15 +8,22 @@ use rrun::launch::trace::Trace;
 use rrun_harness::{Bundle, Leftovers, requires};
 use rrun_sys::reap::{self, Ended};
 use std::os::fd::AsRawFd;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Creates, starts, awaits and deletes container `n` of this process.
-fn live(bundle: &Bundle, globals: &Globals, n: usize) {
+/// How many threads start a container each.
+const WIDE: usize = 64;
+
+/// Creates, starts, awaits and deletes container `n` of this process. Nobody starts before everybody has created: a
+/// created container must not hold anything of another's.
+fn live(bundle: &Bundle, globals: &Globals, n: usize, all_created: &Barrier) {
     let id = ContainerId::new(&format!("{}-{n}", bundle.id())).unwrap();
     let loaded = bundle::Bundle::load(Some(bundle.path())).unwrap();
     let args = CreateArgs::plain(id.clone());
-    let gate = n % 2 == 0;
-    let born = birth::create(globals, &args, &loaded, gate, &Trace::off()).unwrap();
+    let gate = n % 4 != 0;
+    let born = birth::create(globals, &args, &loaded, gate, &Trace::off());
+    all_created.wait();
+    let born = born.unwrap();
     if gate {
         assert_eq!(born.container.status().unwrap(), Status::Created);
         start::run(globals, &StartArgs { id }).unwrap();
@@ -32,7 +39,7 @@ fn many_threads_may_start_containers_at_once_while_others_allocate() {
     let bundle = Bundle::new().args(["probe", "exit", "7"]);
     bundle.write_config();
     let globals = Globals { root: Some(bundle.runtime().root()), ..Globals::default() };
-    let done = AtomicBool::new(false);
+    let (done, all_created) = (AtomicBool::new(false), Barrier::new(WIDE));
     std::thread::scope(|scope| {
         for thread in 1..=4_usize {
             let done = &done;
@@ -44,12 +51,11 @@ fn many_threads_may_start_containers_at_once_while_others_allocate() {
                 }
             });
         }
-        let starters: Vec<_> = (0..64)
-            .map(|n| {
-                let (bundle, globals) = (&bundle, &globals);
-                scope.spawn(move || live(bundle, globals, n))
-            })
-            .collect();
+        let start = |n| {
+            let (bundle, globals, all_created) = (&bundle, &globals, &all_created);
+            scope.spawn(move || live(bundle, globals, n, all_created))
+        };
+        let starters: Vec<_> = (0..WIDE).map(start).collect();
         let failed = starters.into_iter().filter_map(|starter| starter.join().err()).count();
         done.store(true, Ordering::Relaxed);
         assert_eq!(failed, 0);
