@@ -5,7 +5,7 @@ use rrun::cmd::{birth, bundle, start};
 use rrun::container::Status;
 use rrun::id::ContainerId;
 use rrun::launch::trace::Trace;
-use rrun_harness::{Bundle, Leftovers, requires};
+use rrun_harness::{Bundle, Leftovers, Must, requires};
 use rrun_sys::reap::{self, Ended};
 use std::os::fd::AsRawFd;
 use std::sync::Barrier;
@@ -17,20 +17,20 @@ const WIDE: usize = 64;
 /// Creates, starts, awaits and deletes container `n` of this process. Nobody starts before everybody has created: a
 /// created container must not hold anything of another's.
 fn live(bundle: &Bundle, globals: &Globals, n: usize, all_created: &Barrier) {
-    let id = ContainerId::new(&format!("{}-{n}", bundle.id())).unwrap();
-    let loaded = bundle::Bundle::load(Some(bundle.path())).unwrap();
+    let id = ContainerId::new(&format!("{}-{n}", bundle.id())).must("name a container");
+    let loaded = bundle::Bundle::load(Some(bundle.path())).must("load the bundle");
     let args = CreateArgs::plain(id.clone());
-    let gate = n % 4 != 0;
+    let gate = !n.is_multiple_of(4);
     let born = birth::create(globals, &args, &loaded, gate, &Trace::off());
     all_created.wait();
-    let born = born.unwrap();
+    let born = born.must("create it");
     if gate {
-        assert_eq!(born.container.status().unwrap(), Status::Created);
-        start::run(globals, &StartArgs { id }).unwrap();
+        assert_eq!(born.container.status().must("observe it"), Status::Created);
+        start::run(globals, &StartArgs { id }).must("start it");
     }
-    let ended = reap::wait(born.pidfd.as_raw_fd()).unwrap();
+    let ended = reap::wait(born.pidfd.as_raw_fd()).map_err(|errno| errno.0).must("wait for it");
     assert!(matches!(ended, Ended::Code(7)), "{ended:?}");
-    born.container.delete(false).unwrap();
+    born.container.delete(false).must("delete it");
 }
 
 #[test]
