@@ -3,10 +3,10 @@
 //! It knows who must die in which order. It refuses to know how a cgroup kills. What a newcomer would get wrong: a
 //! container without a pid namespace of its own outlives its first process, so killing it means killing its cgroup.
 
+use super::debris::remove_directory;
 use super::handles::Lock;
 use super::process::{self, Delivery};
 use super::status::{Status, Verb, allows, demand};
-use super::store::remove_directory;
 use super::{Container, Record, not_found, not_running};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::launch::cgroup::Cgroup;

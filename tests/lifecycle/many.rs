@@ -41,7 +41,7 @@ fn many_containers_one_after_the_other_leave_nothing() {
     let times: Vec<Duration> = (0..cycles()).map(timed).collect();
     let edge = (times.len() / 10).max(1);
     let (first, last) = (median(&times[..edge]), median(&times[times.len() - edge..]));
-    println!("{} cycles: the first {edge} took {first:?} each, the last {last:?}", times.len());
+    eprintln!("{} cycles: the first {edge} took {first:?} each, the last {last:?}", times.len());
     Leftovers::assert_none(&bundle);
     let left = fs::read_dir(bundle.runtime().root()).must("list the root").count();
     assert_eq!(left, 0);

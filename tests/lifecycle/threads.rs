@@ -5,25 +5,32 @@ use rrun::cmd::{birth, bundle, start};
 use rrun::container::Status;
 use rrun::id::ContainerId;
 use rrun::launch::trace::Trace;
-use rrun_harness::{Bundle, Leftovers, requires};
+use rrun_harness::{Bundle, Leftovers, Must, requires};
 use rrun_sys::reap::{self, Ended};
 use std::os::fd::AsRawFd;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Creates, starts, awaits and deletes container `n` of this process.
-fn live(bundle: &Bundle, globals: &Globals, n: usize) {
-    let id = ContainerId::new(&format!("{}-{n}", bundle.id())).unwrap();
-    let loaded = bundle::Bundle::load(Some(bundle.path())).unwrap();
+/// How many threads start a container each.
+const WIDE: usize = 64;
+
+/// Creates, starts, awaits and deletes container `n` of this process. Nobody starts before everybody has created: a
+/// created container must not hold anything of another's.
+fn live(bundle: &Bundle, globals: &Globals, n: usize, all_created: &Barrier) {
+    let id = ContainerId::new(&format!("{}-{n}", bundle.id())).must("name a container");
+    let loaded = bundle::Bundle::load(Some(bundle.path())).must("load the bundle");
     let args = CreateArgs::plain(id.clone());
-    let gate = n % 2 == 0;
-    let born = birth::create(globals, &args, &loaded, gate, &Trace::off()).unwrap();
+    let gate = !n.is_multiple_of(4);
+    let born = birth::create(globals, &args, &loaded, gate, &Trace::off());
+    all_created.wait();
+    let born = born.must("create it");
     if gate {
-        assert_eq!(born.container.status().unwrap(), Status::Created);
-        start::run(globals, &StartArgs { id }).unwrap();
+        assert_eq!(born.container.status().must("observe it"), Status::Created);
+        start::run(globals, &StartArgs { id }).must("start it");
     }
-    let ended = reap::wait(born.pidfd.as_raw_fd()).unwrap();
+    let ended = reap::wait(born.pidfd.as_raw_fd()).map_err(|errno| errno.0).must("wait for it");
     assert!(matches!(ended, Ended::Code(7)), "{ended:?}");
-    born.container.delete(false).unwrap();
+    born.container.delete(false).must("delete it");
 }
 
 #[test]
@@ -32,7 +39,7 @@ fn many_threads_may_start_containers_at_once_while_others_allocate() {
     let bundle = Bundle::new().args(["probe", "exit", "7"]);
     bundle.write_config();
     let globals = Globals { root: Some(bundle.runtime().root()), ..Globals::default() };
-    let done = AtomicBool::new(false);
+    let (done, all_created) = (AtomicBool::new(false), Barrier::new(WIDE));
     std::thread::scope(|scope| {
         for thread in 1..=4_usize {
             let done = &done;
@@ -44,12 +51,11 @@ fn many_threads_may_start_containers_at_once_while_others_allocate() {
                 }
             });
         }
-        let starters: Vec<_> = (0..64)
-            .map(|n| {
-                let (bundle, globals) = (&bundle, &globals);
-                scope.spawn(move || live(bundle, globals, n))
-            })
-            .collect();
+        let start = |n| {
+            let (bundle, globals, all_created) = (&bundle, &globals, &all_created);
+            scope.spawn(move || live(bundle, globals, n, all_created))
+        };
+        let starters: Vec<_> = (0..WIDE).map(start).collect();
         let failed = starters.into_iter().filter_map(|starter| starter.join().err()).count();
         done.store(true, Ordering::Relaxed);
         assert_eq!(failed, 0);
