@@ -101,7 +101,7 @@ struct Made(Cgroup);
 
 impl Made {
     fn by(plan: &CgroupPlan) -> Self {
-        Self(Cgroup::make(plan).expect("made"))
+        Self(made_and_guarded(plan))
     }
 }
 
@@ -388,10 +388,19 @@ fn device_program_refuses_other_devices_with_eperm() {
     assert_gone(&plan);
 }
 
+/// As a launch does it.
+fn made_and_guarded(plan: &CgroupPlan) -> Cgroup {
+    use std::os::fd::AsFd;
+    let cgroup = Cgroup::make(plan).expect("made");
+    let directory = cgroup.directory().expect("opens");
+    cgroup.guard(plan, directory.as_ref().map(AsFd::as_fd)).expect("guarded");
+    cgroup
+}
+
 /// The empty cgroup of an earlier start is made again: its program is replaced, not added to.
 fn assert_taken_over(plan: &CgroupPlan, first: &Cgroup) {
     use std::os::fd::AsRawFd;
-    let again = Cgroup::make(plan).expect("taken over");
+    let again = made_and_guarded(plan);
     assert_eq!(again.unified_path(), first.unified_path());
     let directory = again.directory().expect("opens").expect("unified");
     let mut ids = [0; 8];

@@ -21,6 +21,8 @@ mod edges_seccomp;
 mod engines;
 #[path = "spec/invalid.rs"]
 mod invalid;
+#[path = "spec/plans.rs"]
+mod plans;
 
 use rrun::error::Result;
 use rrun::spec::Spec;
@@ -100,8 +102,12 @@ fn difference((name, changes, outcome): &Case) -> Option<String> {
         put(&mut config, pointer, value);
     }
     match (parse(&config), outcome) {
-        (Ok(spec), Outcome::Parses(check)) if spec.warnings.is_empty() && check(&spec) => None,
-        (Ok(spec), Outcome::Warns(line, check)) if spec.warnings == [*line] && check(&spec) => None,
+        (Ok(spec), Outcome::Parses(check)) if spec.warnings.is_empty() && check(&spec) => {
+            plans::wrong(name, &spec)
+        }
+        (Ok(spec), Outcome::Warns(line, check)) if spec.warnings == [*line] && check(&spec) => {
+            plans::wrong(name, &spec)
+        }
         (Err(error), Outcome::Fails(line)) if error.to_string() == *line => None,
         (Ok(spec), _) => Some(format!("{name}: parses, with {:#?}", spec)),
         (Err(error), _) => Some(format!("{name}: {error}")),

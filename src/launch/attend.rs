@@ -11,6 +11,7 @@ use crate::launch::cgroup::Cgroup;
 use crate::plan::step::Act;
 use crate::spec::HookPhase;
 use rrun_sys::reap::{self, Ended};
+use rrun_sys::rights;
 use rrun_sys::script::Checkpoint;
 use rrun_sys::wire::{self, Frame, Tag};
 use std::fs::File;
@@ -90,7 +91,7 @@ impl Parent<'_> {
 
     fn proceed(&self) -> Result<()> {
         let frame = Frame::new(Tag::Proceed).to_bytes();
-        match wire::send(self.control.as_raw_fd(), &frame, None) {
+        match rights::send(self.control.as_raw_fd(), &frame, None) {
             // The child is gone; what it said last is still to be read and says more.
             Err(rrun_sys::Errno(libc::EPIPE | libc::ECONNRESET)) => Ok(()),
             other => Ok(other?),

@@ -10,6 +10,7 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen as listen_on,
     socket,
 };
+use rrun_sys::rights;
 use rrun_sys::wire::{self, Frame, Tag};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -50,7 +51,7 @@ pub fn release(directory: &Path) -> Result<Option<Frame>> {
         Error::new(Kind::State, "the container does not wait to be started")
             .with_call("connect(gate)", errno as i32)
     })?;
-    wire::send(socket.as_raw_fd(), &Frame::new(Tag::Proceed).to_bytes(), None)?;
+    rights::send(socket.as_raw_fd(), &Frame::new(Tag::Proceed).to_bytes(), None)?;
     let mut starting = false;
     loop {
         match wire::receive(socket.as_raw_fd())? {

@@ -13,6 +13,9 @@ use std::alloc::System;
 /// What a start of a container needs, several times over; mapped in one call, pages and all.
 const SIZE: usize = 256 * 1024;
 
+/// What malloc(3) promises, and crates that keep C structures in a `Vec<u8>` have come to rely on.
+const ALIGNED: usize = 16;
+
 /// Larger objects are rare, and would waste the block when they grow.
 const LARGEST: usize = 32 * 1024;
 
@@ -80,7 +83,7 @@ impl Arena {
         let mut place = 0;
         let after = |used: usize| {
             let free = start.checked_add(used)?;
-            place = free.checked_next_multiple_of(layout.align())?;
+            place = free.checked_next_multiple_of(layout.align().max(ALIGNED))?;
             let after = place.checked_add(layout.size())?.checked_sub(start)?;
             (after <= SIZE).then_some(after)
         };
@@ -161,7 +164,7 @@ mod tests {
         for (size, align) in [(1, 1), (8, 8), (3, 1), (64, 64), (100, 16)] {
             // SAFETY: a valid layout.
             let place = unsafe { arena.alloc(layout(size, align)) } as usize;
-            assert_eq!(place % align, 0);
+            assert_eq!(place % align.max(ALIGNED), 0);
             assert!(place >= last_end, "overlaps the object before");
             last_end = place + size;
         }

@@ -73,22 +73,24 @@ pub fn set_ambient(set: u64, last: u8) -> Result<()> {
     Ok(())
 }
 
+/// `struct __user_cap_header_struct`; pid 0 is the calling thread.
 #[repr(C)]
-struct CapHeader {
-    version: u32,
-    pid: i32,
+pub(crate) struct CapHeader {
+    pub version: u32,
+    pub pid: i32,
 }
 
+/// `struct __user_cap_data_struct`: half of each set.
 #[repr(C)]
-#[derive(Clone, Copy)]
-struct CapData {
-    effective: u32,
-    permitted: u32,
-    inheritable: u32,
+#[derive(Clone, Copy, Default)]
+pub(crate) struct CapData {
+    pub effective: u32,
+    pub permitted: u32,
+    pub inheritable: u32,
 }
 
 /// `_LINUX_CAPABILITY_VERSION_3`: 64 bits of each set, in two halves.
-const CAPABILITY_VERSION: u32 = 0x2008_0522;
+pub(crate) const CAPABILITY_VERSION: u32 = 0x2008_0522;
 
 /// capset(2) of the three sets, bit *n* being capability *n*.
 ///

@@ -3,34 +3,20 @@
 //! It only reads. What a newcomer would get wrong: the last capability the kernel knows is found by asking for one after
 //! the other until EINVAL, which is cheaper than opening /proc/sys/kernel/cap_last_cap and needs no /proc.
 
+use crate::cred::{CAPABILITY_VERSION, CapData, CapHeader};
 use crate::{Errno, Result};
-
-#[repr(C)]
-struct Header {
-    version: u32,
-    pid: i32,
-}
-
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-struct Data {
-    effective: u32,
-    permitted: u32,
-    inheritable: u32,
-}
-
-const VERSION_3: u32 = 0x2008_0522;
 
 /// The permitted set of the calling thread, one bit for each capability.
 ///
 /// # Errors
 /// None is known for a thread that asks about itself.
 pub fn permitted_capabilities() -> Result<u64> {
-    let mut header = Header { version: VERSION_3, pid: 0 };
-    let mut data = [Data::default(); 2];
+    let mut header = CapHeader { version: CAPABILITY_VERSION, pid: 0 };
+    let mut data = [CapData::default(); 2];
     // SAFETY: version 3 means two data structs, which `data` is; both live until the call returns.
-    let answer =
-        unsafe { libc::syscall(libc::SYS_capget, &raw mut header, (&raw mut data).cast::<Data>()) };
+    let answer = unsafe {
+        libc::syscall(libc::SYS_capget, &raw mut header, (&raw mut data).cast::<CapData>())
+    };
     Errno::check(answer)?;
     let [low, high] = data;
     Ok(u64::from(low.permitted) | (u64::from(high.permitted) << 32))

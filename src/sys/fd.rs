@@ -3,6 +3,8 @@
 //! What a newcomer would get wrong: the child has no destructors. What it opens stays open until execve or a
 //! close_range step, which is why everything is opened close-on-exec.
 
+use crate::{Result, path};
+
 /// A descriptor number, borrowed: somebody else owns it, or the child names it.
 pub type Fd = i32;
 
@@ -17,6 +19,15 @@ impl NewFd {
     #[must_use]
     pub fn into_raw(self) -> Fd {
         self.0
+    }
+
+    /// Itself, when what was done with it went well; else it is closed.
+    pub(crate) fn closed_on_failure(self, outcome: Result<()>) -> Result<Self> {
+        if let Err(errno) = outcome {
+            path::close(self.0);
+            return Err(errno);
+        }
+        Ok(self)
     }
 }
 

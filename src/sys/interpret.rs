@@ -6,7 +6,7 @@
 use crate::script::{Call, Checkpoint, Handle, Op, SLOTS, Script, Slot};
 use crate::wire::{FRAME_SIZE, Frame, Tag};
 use crate::{
-    Errno, Fd, NewFd, clone, console, cred, limits, mount, ns, path, program, rootfs, wire,
+    Errno, Fd, NewFd, clone, console, cred, limits, mount, ns, path, program, rights, rootfs,
 };
 
 /// Why a step failed.
@@ -63,7 +63,7 @@ impl State {
     /// Sends a frame about the current step.
     pub fn say(&self, tag: Tag, call: u16, detail: u32, fd: Option<Fd>) -> Done {
         let frame = Frame { step: self.step, call, detail, ..Frame::new(tag) };
-        wire::send(self.control, &frame.to_bytes(), fd).at(Call::Send)
+        rights::send(self.control, &frame.to_bytes(), fd).at(Call::Send)
     }
 
     /// Waits for leave to proceed. A parent that is gone ends the child.
@@ -94,7 +94,7 @@ pub(crate) fn run(script: &Script<'_>) -> ! {
                 detail: fault.detail,
             };
             // A parent that is gone has nobody to tell; either way the child ends here.
-            wire::send(state.control, &frame.to_bytes(), None).ok();
+            rights::send(state.control, &frame.to_bytes(), None).ok();
             leave();
         }
         if let Some(clock) = script.clock {

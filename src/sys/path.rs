@@ -73,13 +73,14 @@ pub fn open_in_root(root: Fd, path: &CStr, flags: i32) -> Result<NewFd> {
     openat2(root, path, flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
 }
 
-/// Opens a file of a procfs descriptor: no symbolic link, no other mount on the way (CVE-2019-16884, CVE-2025-52881).
+/// Opens a file of the file system that `root` is the root of, and of no other: no symbolic link, no mount on the way. For
+/// procfs (CVE-2019-16884, CVE-2025-52881) and devpts.
 ///
 /// # Errors
 /// Those of openat2(2); EXDEV where something is mounted over the path.
-pub fn open_in_proc(proc: Fd, path: &CStr, flags: i32) -> Result<NewFd> {
+pub fn open_own(root: Fd, path: &CStr, flags: i32) -> Result<NewFd> {
     openat2(
-        proc,
+        root,
         path,
         flags,
         0,

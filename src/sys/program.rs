@@ -4,8 +4,8 @@ use crate::interpret::{At, Done, Fault, State, leave};
 use crate::reap::{self, Ended};
 use crate::script::{Call, HookCall, NotifyTo, Strings};
 use crate::seccomp::Instruction;
-use crate::wire::Tag;
-use crate::{Errno, Fd, clone, path, wire};
+use crate::wire::{FRAME_SIZE, Tag};
+use crate::{Errno, Fd, clone, path, rights};
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicI32, Ordering};
 
@@ -115,9 +115,9 @@ pub(crate) fn gate(state: &mut State, listener: Fd) -> Done {
             Err(errno) => return Err(errno).at(Call::Accept),
             Ok(connection) => {
                 state.control = connection as Fd;
-                let mut bytes = [0; wire::FRAME_SIZE];
+                let mut bytes = [0; FRAME_SIZE];
                 match path::read(state.control, &mut bytes) {
-                    Ok(wire::FRAME_SIZE) => return Ok(()),
+                    Ok(FRAME_SIZE) => return Ok(()),
                     // A `start` that died between connecting and speaking: the next may come.
                     Ok(_) | Err(_) => path::close(state.control),
                 }
@@ -210,7 +210,7 @@ extern "C" fn send_descriptor(shared: *mut libc::c_void) -> libc::c_int {
     if descriptor >= 0 {
         // SAFETY: `message` is a mapping of `length` bytes that is never unmapped here.
         let message = unsafe { core::slice::from_raw_parts(shared.message, shared.length) };
-        let answer = match wire::send(shared.socket, message, Some(descriptor)) {
+        let answer = match rights::send(shared.socket, message, Some(descriptor)) {
             Ok(()) => 1,
             Err(Errno(errno)) => errno.saturating_neg(),
         };

@@ -1,4 +1,4 @@
-//! recvmsg(2) of one datagram with at most one descriptor: what a stranger may hand us.
+//! sendmsg(2) and recvmsg(2) of one message with at most one descriptor: what we hand on, and what a stranger may hand us.
 //!
 //! It refuses to know what the bytes mean. What a newcomer would get wrong: room for a control message is rounded up to
 //! eight bytes, so the usual buffer for one descriptor takes *two*, and the second, which nobody looks for, stays open
@@ -68,4 +68,41 @@ fn receive_with(socket: Fd, bytes: &mut [u8], flags: i32) -> Result<Received> {
             NewFd(unsafe { libc::CMSG_DATA(header).cast::<Fd>().read_unaligned() })
         });
     Ok(Received { length, cut: message.msg_flags & libc::MSG_TRUNC != 0, descriptor })
+}
+
+/// Sends `bytes`, and a descriptor with them, as one message.
+///
+/// # Errors
+/// As sendmsg(2); EPIPE (never the signal) when the other end is gone.
+pub fn send(socket: Fd, bytes: &[u8], descriptor: Option<Fd>) -> Result<()> {
+    let mut control = Control([0; 24]);
+    let mut iov = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    // SAFETY: all-zero bytes are a valid msghdr: null pointers and zero lengths.
+    let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    message.msg_iov = &raw mut iov;
+    message.msg_iovlen = 1;
+    if let Some(fd) = descriptor {
+        // SAFETY: CMSG_SPACE and CMSG_LEN only compute sizes.
+        let (space, length) = unsafe { (libc::CMSG_SPACE(4), libc::CMSG_LEN(4)) };
+        message.msg_control = (&raw mut control).cast();
+        message.msg_controllen = space as _;
+        // SAFETY: `control` is 8-aligned and has the 24 bytes of a header with one descriptor.
+        unsafe {
+            let header = (&raw mut control).cast::<libc::cmsghdr>();
+            (*header).cmsg_level = libc::SOL_SOCKET;
+            (*header).cmsg_type = libc::SCM_RIGHTS;
+            (*header).cmsg_len = length as _;
+            libc::CMSG_DATA(header).cast::<Fd>().write_unaligned(fd);
+        }
+    }
+    loop {
+        // SAFETY: `message` and what it points to live through the call, which only reads them.
+        let answer = unsafe {
+            libc::syscall(libc::SYS_sendmsg, socket, &raw const message, libc::MSG_NOSIGNAL)
+        };
+        match Errno::check(answer) {
+            Err(Errno(libc::EINTR)) => {}
+            other => return other.map(drop),
+        }
+    }
 }

@@ -315,7 +315,7 @@ pub(crate) fn read_only(state: &State, place: &Place<'_>) -> Done {
 
 /// Writes a file of a private procfs: nothing the container can mount lies on the way.
 pub(crate) fn write_proc(proc: Fd, file: &CStr, value: &[u8]) -> Done {
-    let fd = path::open_in_proc(proc, file, libc::O_WRONLY).at(Call::Openat2Target)?.into_raw();
+    let fd = path::open_own(proc, file, libc::O_WRONLY).at(Call::Openat2Target)?.into_raw();
     let result = path::write_once(fd, value).at(Call::Write);
     path::close(fd);
     result

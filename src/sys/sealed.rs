@@ -12,7 +12,7 @@
 //! What a newcomer would get wrong: no mark in the environment keeps this from going round for ever. Either file is
 //! checked *before* it is executed, by the very question the next round asks.
 
-use crate::{Errno, Fd, NewFd, Result};
+use crate::{Errno, Fd, NewFd, Result, path};
 use core::ffi::{CStr, c_char, c_long};
 use core::marker::PhantomData;
 use core::mem::{MaybeUninit, size_of};
@@ -33,7 +33,7 @@ pub fn is_sealed() -> Result<bool> {
     }
     let file = open_executable()?;
     let sealed = has_seals(file.0);
-    close(file);
+    path::close(file.into_raw());
     Ok(sealed)
 }
 
@@ -48,7 +48,7 @@ pub fn read_only_mount() -> Result<NewFd> {
         unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, EXECUTABLE.as_ptr(), flags) };
     let mount = NewFd(Errno::check(answer)? as Fd);
     let sealed = make_read_only(mount.0);
-    closing_on_failure(mount, sealed)
+    mount.closed_on_failure(sealed)
 }
 
 fn make_read_only(mount: Fd) -> Result<()> {
@@ -85,9 +85,9 @@ pub fn sealed_copy() -> Result<NewFd> {
     let copy = memory_file();
     let outcome = copy.and_then(|copy| {
         let sealed = copy_all(source.0, copy.0).and_then(|()| seal(copy.0));
-        closing_on_failure(copy, sealed)
+        copy.closed_on_failure(sealed)
     });
-    close(source);
+    path::close(source.into_raw());
     outcome
 }
 
@@ -185,19 +185,4 @@ fn is_read_only(call: impl FnOnce(*mut libc::statvfs) -> libc::c_int) -> Result<
     // SAFETY: plain numbers, zeroed before the call.
     let mount = unsafe { mount.assume_init() };
     Ok(mount.f_flag & libc::ST_RDONLY != 0)
-}
-
-fn closing_on_failure(fd: NewFd, outcome: Result<()>) -> Result<NewFd> {
-    match outcome {
-        Ok(()) => Ok(fd),
-        Err(errno) => {
-            close(fd);
-            Err(errno)
-        }
-    }
-}
-
-fn close(fd: NewFd) {
-    // SAFETY: `fd` came from the kernel in this module and is consumed here: nobody else has its number.
-    unsafe { libc::close(fd.0) };
 }

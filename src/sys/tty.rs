@@ -5,9 +5,9 @@
 //! (`TIOCGPTPEER`), never opened as `/dev/pts/N`. That name lies in the container's tree, where somebody may have put
 //! something else (CVE-2025-52565).
 
-use crate::{Errno, Fd, NewFd, Result};
-use core::ffi::{CStr, c_long, c_ulong};
-use core::mem::{MaybeUninit, size_of};
+use crate::{Errno, Fd, NewFd, Result, path};
+use core::ffi::{c_long, c_ulong};
+use core::mem::MaybeUninit;
 
 /// Linux assigns the majors 136 to 143 to the ends of Unix98 ptys (Documentation/admin-guide/devices.txt).
 const PEER_MAJORS: core::ops::RangeInclusive<u32> = 136..=143;
@@ -31,26 +31,10 @@ pub struct Size {
 /// ENOENT without a `ptmx` there; ENODEV when the directory is not of a devpts or `ptmx` is not the multiplexer; ENOSPC
 /// when the kernel has no pty left.
 pub fn open_master(devpts: Fd) -> Result<NewFd> {
-    let ptmx: &CStr = c"ptmx";
-    let mut how = MaybeUninit::<libc::open_how>::zeroed();
-    // SAFETY: three integers, for which zero is a value.
-    let how = unsafe { how.assume_init_mut() };
-    how.flags = (libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC) as u64;
-    how.resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_XDEV;
-    // SAFETY: `ptmx` is a C string, `how` a live open_how of the size given, and the call reads both, no more.
-    let answer = unsafe {
-        libc::syscall(
-            libc::SYS_openat2,
-            devpts,
-            ptmx.as_ptr(),
-            core::ptr::from_ref(how),
-            size_of::<libc::open_how>(),
-        )
-    };
-    let master = NewFd(Errno::check(answer)? as Fd);
+    let master = path::open_own(devpts, c"ptmx", libc::O_RDWR | libc::O_NOCTTY)?;
     let checked = expect_pty_device(master.0, |device| device == MULTIPLEXER);
     let ready = checked.and_then(|()| unlock(master.0));
-    closing_on_failure(master, ready)
+    master.closed_on_failure(ready)
 }
 
 /// Lets the pty's other end be opened (`TIOCSPTLCK`).
@@ -71,7 +55,7 @@ pub fn open_peer(master: Fd) -> Result<NewFd> {
     let answer = unsafe { libc::ioctl(master, libc::TIOCGPTPEER, flags) };
     let peer = NewFd(Errno::check(c_long::from(answer))? as Fd);
     let checked = expect_pty_device(peer.0, |(major, _)| PEER_MAJORS.contains(&major));
-    closing_on_failure(peer, checked)
+    peer.closed_on_failure(checked)
 }
 
 /// The pty's number: its other end is `N` in the devpts (`TIOCGPTN`).
@@ -136,18 +120,6 @@ fn expect_pty_device(fd: Fd, expected: impl FnOnce((u32, u32)) -> bool) -> Resul
         && file.st_mode & libc::S_IFMT == libc::S_IFCHR
         && expected(device);
     if is_pty { Ok(()) } else { Err(Errno(libc::ENODEV)) }
-}
-
-/// `fd` when what was done with it went well; else it is closed, for the child has no destructors.
-fn closing_on_failure(fd: NewFd, outcome: Result<()>) -> Result<NewFd> {
-    match outcome {
-        Ok(()) => Ok(fd),
-        Err(errno) => {
-            // SAFETY: `fd` came from the kernel a moment ago and is consumed here: nobody else has its number.
-            unsafe { libc::close(fd.0) };
-            Err(errno)
-        }
-    }
 }
 
 /// The answer of a call that has nothing to say but -1.

@@ -12,7 +12,6 @@
 
 use crate::rights::receive_waiting;
 use crate::{Errno, Fd, NewFd, Result};
-use core::mem::MaybeUninit;
 
 /// What a frame says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,47 +95,6 @@ impl Frame {
             errno: i32::from_ne_bytes([e0, e1, e2, e3]),
             detail: u32::from_ne_bytes([d0, d1, d2, d3]),
         })
-    }
-}
-
-/// Room for one descriptor's control message, aligned as the kernel wants it.
-#[repr(C, align(8))]
-struct Control([u8; 32]);
-
-/// Sends `bytes`, and a descriptor with them, as one message.
-///
-/// # Errors
-/// As sendmsg(2); EPIPE (never the signal) when the other end is gone.
-pub fn send(socket: Fd, bytes: &[u8], descriptor: Option<Fd>) -> Result<()> {
-    let mut control = Control([0; 32]);
-    let mut iov = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-    // SAFETY: all-zero bytes are a valid msghdr: null pointers and zero lengths.
-    let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
-    message.msg_iov = &raw mut iov;
-    message.msg_iovlen = 1;
-    if let Some(fd) = descriptor {
-        // SAFETY: CMSG_SPACE and CMSG_LEN only compute sizes.
-        let (space, length) = unsafe { (libc::CMSG_SPACE(4), libc::CMSG_LEN(4)) };
-        message.msg_control = (&raw mut control).cast();
-        message.msg_controllen = space as _;
-        // SAFETY: `control` is 8-aligned and 32 bytes, more than the 24 of a header with one descriptor.
-        unsafe {
-            let header = (&raw mut control).cast::<libc::cmsghdr>();
-            (*header).cmsg_level = libc::SOL_SOCKET;
-            (*header).cmsg_type = libc::SCM_RIGHTS;
-            (*header).cmsg_len = length as _;
-            libc::CMSG_DATA(header).cast::<Fd>().write_unaligned(fd);
-        }
-    }
-    loop {
-        // SAFETY: `message` and what it points to live through the call, which only reads them.
-        let answer = unsafe {
-            libc::syscall(libc::SYS_sendmsg, socket, &raw const message, libc::MSG_NOSIGNAL)
-        };
-        match Errno::check(answer) {
-            Err(Errno(libc::EINTR)) => {}
-            other => return other.map(drop),
-        }
     }
 }
 

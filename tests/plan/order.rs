@@ -59,10 +59,13 @@ fn every_rule_speaks_when_a_step_is_in_the_wrong_place() {
     assert_eq!(silent, Vec::<&str>::new(), "no plan here could break these rules");
 }
 
+/// Which step.
+type Wanted = fn(&Act) -> bool;
+
 #[test]
 fn each_swap_that_endangers_the_host_is_named() {
     let is_filter = |act: &Act| matches!(act, Act::Seccomp { .. });
-    let cases: [(fn(&Act) -> bool, fn(&Act) -> bool, &str); 5] = [
+    let cases: [(Wanted, Wanted, &str); 5] = [
         (
             |act| matches!(act, Act::LimitBounding { .. }),
             |act| matches!(act, Act::Ids { .. }),
@@ -92,7 +95,7 @@ fn each_swap_that_endangers_the_host_is_named() {
     for (one, other, says) in cases {
         let mut tried = 0;
         for (name, mut steps) in plans() {
-            let place = |wanted: fn(&Act) -> bool| steps.iter().position(|step| wanted(&step.act));
+            let place = |wanted: Wanted| steps.iter().position(|step| wanted(&step.act));
             let (Some(a), Some(b)) = (place(one), place(other)) else { continue };
             steps.swap(a, b);
             let broken = violations(&steps);
