@@ -3,10 +3,12 @@
 //! What a newcomer would get wrong: the processor's time counts the children that the process has itself waited for,
 //! so it includes the container of `run`, and not that of `create`.
 
+use nix::sys::ptrace;
 use nix::time::{ClockId, clock_gettime};
 use rrun_harness::Must;
 use std::io::{Read, Seek};
 use std::mem::MaybeUninit;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -42,6 +44,13 @@ pub fn time(command: &mut Command) -> Took {
     }
     let start = time_of_payload(&mut answer).map_or(Duration::ZERO, |first| first - begin);
     Took { start, wall, cpu: duration(usage.ru_utime) + duration(usage.ru_stime) }
+}
+
+/// Lets whoever starts `command` trace it from its first instruction.
+pub fn traced(command: &mut Command) {
+    let traceme = || ptrace::traceme().map_err(std::io::Error::from);
+    // SAFETY: between fork and exec this makes one system call, and builds an error of a number.
+    unsafe { command.pre_exec(traceme) };
 }
 
 /// The clock that the payload reads, too.

@@ -5,13 +5,13 @@
 //! of whoever started it). What a newcomer would get wrong: rrun executes itself a second time, so its instructions
 //! come in two parts; a processor's `rep movsb` counts once for each byte.
 
+use crate::process::traced;
 use nix::sys::ptrace::{self, Event, Options};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use rrun_harness::Must;
 use std::fs;
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 /// Whether each instruction is a stop.
@@ -50,9 +50,7 @@ pub struct Resident {
 #[allow(clippy::zombie_processes, reason = "waitpid reaps it")]
 pub fn watch(command: &mut Command, pace: Pace) -> Seen {
     command.stdin(Stdio::null()).stdout(Stdio::null());
-    let traceme = || ptrace::traceme().map_err(std::io::Error::from);
-    // SAFETY: between fork and exec this makes one system call, and builds an error of a number.
-    unsafe { command.pre_exec(traceme) };
+    traced(command);
     let child = command.spawn().must(&format!("start {command:?}"));
     let pid = Pid::from_raw(child.id().cast_signed());
     let mut seen = Seen { instructions: vec![0], resident: Resident::default() };
