@@ -158,8 +158,8 @@ pub fn exec(
     if !request.no_new_keyring {
         steps.push(Phase::Enter, Act::Keyring(text("", &format!("_ses.{id}"))?));
     }
-    steps.push(Phase::Enter, Act::OpenDirectory { path: c"/".into() });
     if let Terminal::Pty { size } = process.terminal {
+        steps.push_at(Phase::Enter, Act::OpenDirectory { path: c"/".into() }, "/terminal");
         let size = size.unwrap_or_default();
         let act = Act::Console { dev: None, size, uid: process.user.uid };
         steps.push_at(Phase::Hide, act, "/terminal");
