@@ -6,6 +6,7 @@
 
 use super::fault::point;
 use super::lower::{HookFiles, Opened};
+use super::socket::Address;
 use super::{Launch, gate, hooks, idmap};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::plan::step::Act;
@@ -13,6 +14,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, soc
 use rrun_sys::mount;
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 
 impl Launch<'_> {
     /// What the child will need by descriptor; and of it, the memory files that are written once there is a container to
@@ -82,12 +84,13 @@ fn private_proc() -> Result<OwnedFd> {
 /// The seccomp agent's socket.
 fn connect_listener(path: &str) -> Result<OwnedFd> {
     let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    UnixAddr::new(path).and_then(|address| connect(socket.as_raw_fd(), &address)).map_err(
-        |errno| {
-            Error::kernel(format!("connect({path:?})"), errno as i32)
-                .at("/linux/seccomp/listenerPath")
-                .hint("start the seccomp agent that listens there")
-        },
-    )?;
+    let short = Address::of(Path::new(path))?;
+    let connected =
+        UnixAddr::new(short.path()).and_then(|address| connect(socket.as_raw_fd(), &address));
+    connected.map_err(|errno| {
+        Error::kernel(format!("connect({path:?})"), errno as i32)
+            .at("/linux/seccomp/listenerPath")
+            .hint("start the seccomp agent that listens there")
+    })?;
     Ok(socket)
 }
