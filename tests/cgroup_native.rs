@@ -330,8 +330,8 @@ fn controllers_are_handed_down_from_the_root_and_limits_written_on_pure_cgroup2(
         pointer: pointer.map(Into::into),
     };
     place.enable = vec![enable("hugetlb", Some("/linux/resources/hugepageLimits/0"))];
-    place.enable.push(enable("memory", None));
-    // memory, which nothing needs, is not to be had, and that is fine.
+    place.enable.push(enable("nosuch", None));
+    // What nothing needs is not to be had, and that is fine.
     let cgroup = Made::by(&plan);
     let limit = cgroup.unified_path().expect("unified").join("hugetlb.2MB.max");
     assert_eq!(fs::read_to_string(limit).expect("there").trim(), "4194304");
@@ -359,7 +359,7 @@ fn device_program_refuses_other_devices_with_eperm() {
     let plan = plan("devices", vec![], &[]);
     let cgroup = Made::by(&plan);
     assert_taken_over(&plan, &cgroup);
-    let directory = std::env::temp_dir().join(format!("rrun-test-nodes-{}", std::process::id()));
+    let directory = Path::new("/dev").join(format!("rrun-test-nodes-{}", std::process::id()));
     fs::create_dir(&directory).expect("a directory");
     let procs = cgroup.unified_path().expect("unified").join("cgroup.procs");
     // Made inside (mknod is allowed), opened outside and inside.
