@@ -112,19 +112,19 @@ fn groups_of_a_subordinate_range_can_be_given() {
 fn root_of_a_users_namespace_maps_its_ids_itself() {
     // As podman's and docker's rootless daemons call runtimes.
     requires!(root, userns, rrun, program("nsenter"));
-    let mut command = Command::new("unshare");
-    command.args(["--user", "--mount"]).arg(harness_binary("probe")).arg("sleep");
-    let holder = Running::start(command, &Stdio::Kept, &std::env::temp_dir());
-    holder.expect_stdout("ready");
-    let target = holder.pid().to_string();
-    for map in ["uid_map", "gid_map"] {
-        fs::write(format!("/proc/{target}/{map}"), "0 400000 1000").must("write a map");
-    }
     let bundle = Bundle::in_runtime(&Runtime::under_test())
         .mapped(&[(0, 10, 20)])
         .owned_by(400_010, 400_010)
         .set("/process/user/additionalGids", json!([7]))
         .args(["probe", "facts", "user", "uid_map"]);
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--mount"]).arg(harness_binary("probe")).arg("sleep");
+    let holder = Running::start(command, &Stdio::Kept, bundle.path());
+    holder.expect_stdout("ready");
+    let target = holder.pid().to_string();
+    for map in ["uid_map", "gid_map"] {
+        fs::write(format!("/proc/{target}/{map}"), "0 400000 1000").must("write a map");
+    }
     chown(bundle.path(), Some(400_000), Some(400_000)).must("give the bundle away");
     bundle.write_config();
     let path = bundle.path().to_string_lossy().into_owned();
