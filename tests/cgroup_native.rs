@@ -12,8 +12,10 @@ use rrun::plan::cgroup::{
     Absent, CgroupPlan, Devices, Enable, Place, Setting, V1Place, Write as Setter,
 };
 use rrun::plan::device_filter;
+use rrun_harness::requires::{Need, met};
 use std::fs;
 use std::ops::Deref;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -21,14 +23,9 @@ use std::process::{Child, Command, Stdio};
 
 const PRIVATE: &str = "RRUN_TEST_PRIVATE_CGROUP2";
 
-/// Skips loudly without root; in strict mode a skip is a failure.
+/// Skips loudly without root.
 fn root() -> bool {
-    let is_root = nix::unistd::geteuid().is_root();
-    if !is_root {
-        eprintln!("SKIPPED: needs root");
-        assert!(std::env::var_os("RRUN_TEST_STRICT").is_none(), "skipped in strict mode");
-    }
-    is_root
+    met("cgroup_native", &[Need::Root])
 }
 
 /// Runs the test `name` of this binary again, in a mount namespace with cgroup2 alone on /sys/fs/cgroup; true in there.
@@ -100,8 +97,12 @@ fn assert_gone(plan: &CgroupPlan) {
 struct Made(Cgroup);
 
 impl Made {
+    /// As a launch does it.
     fn by(plan: &CgroupPlan) -> Self {
-        Self(made_and_guarded(plan))
+        let cgroup = Cgroup::make(plan).expect("made");
+        let directory = cgroup.directory().expect("opens");
+        cgroup.guard(plan, directory.as_ref().map(AsFd::as_fd)).expect("guarded");
+        Self(cgroup)
     }
 }
 
@@ -388,19 +389,9 @@ fn device_program_refuses_other_devices_with_eperm() {
     assert_gone(&plan);
 }
 
-/// As a launch does it.
-fn made_and_guarded(plan: &CgroupPlan) -> Cgroup {
-    use std::os::fd::AsFd;
-    let cgroup = Cgroup::make(plan).expect("made");
-    let directory = cgroup.directory().expect("opens");
-    cgroup.guard(plan, directory.as_ref().map(AsFd::as_fd)).expect("guarded");
-    cgroup
-}
-
 /// The empty cgroup of an earlier start is made again: its program is replaced, not added to.
 fn assert_taken_over(plan: &CgroupPlan, first: &Cgroup) {
-    use std::os::fd::AsRawFd;
-    let again = made_and_guarded(plan);
+    let again = Made::by(plan);
     assert_eq!(again.unified_path(), first.unified_path());
     let directory = again.directory().expect("opens").expect("unified");
     let mut ids = [0; 8];

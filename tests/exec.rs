@@ -14,7 +14,7 @@ mod place;
 use rrun_harness::{Bundle, Must};
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 
 /// A container that lives until it is killed.
@@ -44,7 +44,7 @@ fn process_file(bundle: &Bundle, change: impl FnOnce(&mut Value)) -> String {
 }
 
 /// The pid that `--pid-file FILE` got.
-fn pid_in(file: &PathBuf) -> i64 {
+fn pid_in(file: &Path) -> i64 {
     let text = fs::read_to_string(file).must("read the pid file");
     text.parse().must("read a pid, and nothing else")
 }

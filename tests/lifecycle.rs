@@ -2,6 +2,15 @@
 //!
 //! Every test here also holds for runc (`RUNTIME_UNDER_TEST=runc`): a test the reference fails is suspect.
 
+#[path = "lifecycle/handed_out.rs"]
+mod handed_out;
+#[path = "lifecycle/many.rs"]
+mod many;
+#[path = "lifecycle/table.rs"]
+mod table;
+#[path = "lifecycle/threads.rs"]
+mod threads;
+
 use std::fs;
 
 use nix::sys::signal::Signal;

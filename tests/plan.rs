@@ -79,7 +79,8 @@ impl Fixture {
     /// What `exec` plans in a container with new namespaces of these kinds.
     fn exec(&self, host: &Host, kinds: u32) -> Result<Plan> {
         let (process, _) = Process::parse(&self.text).expect("a process");
-        let exec = ExecRequest { kinds, gid_maps: 2, ..ExecRequest::default() };
+        let gid_map = vec![rrun::spec::IdMap { container_id: 0, host_id: 100_000, size: 65_536 }];
+        let exec = ExecRequest { kinds, gid_map, ..ExecRequest::default() };
         Plan::exec(&id(), &process, host, &Request::default(), &exec)
     }
 }

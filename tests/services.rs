@@ -76,7 +76,12 @@ fn postgresql_answers_within_its_limits_survives_a_hog_and_ends_cleanly() {
         .set("/linux/resources/pids", json!({ "limit": 64 }))
         .set("/linux/resources/cpu", json!({ "quota": 100_000, "period": 100_000 }));
     let running = bundle.start_run(&[]);
-    running.expect_stdout("ready to accept connections");
+    // One wait each: an emulated processor takes its time with initdb.
+    for progress in
+        ["running bootstrap script", "post-bootstrap", "Success.", "ready to accept connections"]
+    {
+        running.expect_stdout(progress);
+    }
 
     let psql = format!("{programs}/psql");
     let ask = |query: &str| {

@@ -80,7 +80,7 @@ pub fn create(
         directory: reserved.directory(),
         init: None,
         hooks: Some(&bundle.spec.hooks),
-        privileged: bundle.host.is_machine_root(),
+        host: &bundle.host,
         trace,
     }
     .perform(&mut newborn)

@@ -46,7 +46,7 @@ pub fn run(globals: &Globals, args: &ExecArgs) -> Result<u8> {
         directory: container.directory(),
         init: Some(init.as_fd()),
         hooks: None,
-        privileged: bundle.host.is_machine_root(),
+        host: &bundle.host,
         trace: &trace,
     }
     .perform(&mut owner)
@@ -179,7 +179,7 @@ fn plan(
         cgroup_join: cgroup.needs_join(),
         profile: bundle.spec.seccomp.clone(),
         personality: bundle.spec.personality,
-        gid_maps: bundle.spec.id_maps.gid.len(),
+        gid_map: bundle.spec.id_maps.gid.clone(),
     };
     Plan::exec(&container.record.id, process, &bundle.host, &request, &exec)
 }

@@ -56,7 +56,7 @@ fn supervise(supervisor: Supervisor, born: Born, keep: bool) -> Result<u8> {
         Err(error) => return Err(abandon(container, error)),
     };
     if !keep {
-        container.delete(false)?;
+        container.delete_reaped()?;
     }
     Ok(exit.status())
 }

@@ -3,10 +3,10 @@
 //! It knows who must die in which order. It refuses to know how a cgroup kills. What a newcomer would get wrong: a
 //! container without a pid namespace of its own outlives its first process, so killing it means killing its cgroup.
 
+use super::debris::remove_directory;
 use super::handles::Lock;
 use super::process::{self, Delivery};
 use super::status::{Status, Verb, allows, demand};
-use super::store::remove_directory;
 use super::{Container, Record, not_found, not_running};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::launch::cgroup::Cgroup;
@@ -68,12 +68,28 @@ impl Container {
         }
     }
 
+    /// [`Container::delete`] of one whose first process the caller has reaped: there is no status left to observe.
+    ///
+    /// # Errors
+    /// As [`Container::delete`].
+    pub fn delete_reaped(self) -> Result<()> {
+        match Lock::exclusive(&self.directory)? {
+            Some(_held) => self.remove(Status::Stopped),
+            // Somebody deleted it with force, which ended it.
+            None => Ok(()),
+        }
+    }
+
     /// [`Container::delete`] of one whose lock the caller holds, and loses.
     pub(super) fn delete_locked(self, force: bool, _held: Lock) -> Result<()> {
         let status = self.status()?;
         if !force {
             demand(Verb::Delete, status, &self.record.id)?;
         }
+        self.remove(status)
+    }
+
+    fn remove(self, status: Status) -> Result<()> {
         self.end_processes(status)?;
         self.record.cgroup.remove()?;
         self.record.run_poststop_hooks();

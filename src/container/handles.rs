@@ -4,9 +4,9 @@
 //! to the process, and the container's first process inherits that file. It must be *unlocked*, not merely closed, or a
 //! created container would stay locked until its start; `Flock` does so when dropped.
 
+use super::debris::remove_directory;
 use super::record::Record;
 use super::status::{Status, Verb, demand};
-use super::store::remove_directory;
 use super::{Container, not_found};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::id::ContainerId;

@@ -11,6 +11,7 @@
 //! What a newcomer would get wrong: every signal and every wait goes through a pidfd whose start time was checked; a
 //! bare pid may be somebody else's by now.
 
+mod debris;
 mod ending;
 mod handles;
 pub mod process;

@@ -7,10 +7,12 @@
 //! ```text
 //! <root>/            0700, made by the first reserve
 //! └── <id>/          0700; mkdir(2) of it is the reservation, flock(2) on it says that somebody is changing it
-//!     ├── state.json the record: present ⇔ this is a container
-//!     └── gate       a socket: present ⇔ its process still waits for `start`
+//!     ├── creating.json  the record's draft, until the launch is over
+//!     ├── state.json     the record: present ⇔ this is a container
+//!     └── gate           a socket: present ⇔ its process still waits for `start`
 //! ```
 
+use super::debris::{clear_debris, remove_directory};
 use super::handles::{Lock, Reserved};
 use super::record::Record;
 use super::{Container, not_found};
@@ -19,7 +21,7 @@ use crate::id::ContainerId;
 use crate::log;
 use std::fs::{DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Where containers of one `--root` live.
 #[derive(Debug, Clone)]
@@ -196,56 +198,6 @@ impl Store {
 
     fn directory(&self, id: &ContainerId) -> PathBuf {
         self.root.join(id.as_str())
-    }
-}
-
-/// What describes a container, complete or not.
-const RECORDS: [&str; 2] = [super::record::FILE, super::record::DRAFT];
-
-/// What a killed creator left: whatever its draft describes is ended first.
-fn clear_debris(directory: PathBuf, lock: Lock) -> Result<()> {
-    match Record::load_draft(&directory)? {
-        Some(draft) if draft.pid != 0 => Container::new(draft, directory).delete_locked(true, lock),
-        // Without a process the cgroup was only planned: one that is in use may be somebody else's.
-        Some(draft) => {
-            if let Err(error) = draft.cgroup.remove() {
-                log::warn(&error.to_string());
-            }
-            remove_directory(&directory)
-        }
-        None => remove_directory(&directory),
-    }
-}
-
-/// Removes a container's directory, the record last of what is in it: an interrupted removal can be repeated as long as
-/// there is something that the record must say.
-pub(super) fn remove_directory(directory: &Path) -> Result<()> {
-    let gone = |error: &std::io::Error| error.raw_os_error() == Some(libc::ENOENT);
-    let remove = || -> std::io::Result<()> {
-        for entry in std::fs::read_dir(directory)? {
-            let entry = entry?;
-            if RECORDS.iter().any(|name| entry.file_name() == *name) {
-                continue;
-            }
-            if entry.file_type()?.is_dir() {
-                std::fs::remove_dir_all(entry.path())?;
-            } else {
-                std::fs::remove_file(entry.path())?;
-            }
-        }
-        for name in RECORDS {
-            match std::fs::remove_file(directory.join(name)) {
-                Err(error) if !gone(&error) => return Err(error),
-                Ok(()) | Err(_) => {}
-            }
-        }
-        std::fs::remove_dir(directory)
-    };
-    match remove() {
-        Err(error) if !gone(&error) => {
-            Err(error).context(|| format!("remove {}", directory.display()))
-        }
-        Ok(()) | Err(_) => Ok(()),
     }
 }
 

@@ -10,7 +10,7 @@ pub mod kernel;
 
 pub use cgroup::{CgroupHost, Hierarchy, Unified};
 
-use crate::error::Result;
+use crate::error::{Result, ResultExt};
 use std::ffi::OsStr;
 
 /// The facts.
@@ -24,6 +24,8 @@ pub struct Host {
     pub egid: u32,
     /// Whether our user namespace is the machine's first one.
     pub initial_user_namespace: bool,
+    /// Whether our user namespace, and with it every one below, allows setgroups(2).
+    pub set_groups: bool,
     /// The cgroup hierarchies, and our place in them.
     pub cgroup: CgroupHost,
     /// The highest capability number the kernel knows.
@@ -34,6 +36,9 @@ pub struct Host {
 
 /// The inode of the first user namespace, fixed since Linux 3.8 (`PROC_USER_INIT_INO`).
 const INITIAL_USER_NAMESPACE: &str = "user:[4026531837]";
+
+const CAP_SETGID: u64 = 1 << 6;
+const CAP_SETUID: u64 = 1 << 7;
 
 impl Host {
     /// Asks this machine. About twenty cheap calls.
@@ -51,6 +56,7 @@ impl Host {
             euid,
             egid: nix::unistd::getegid().as_raw(),
             initial_user_namespace,
+            set_groups: initial_user_namespace || allows_set_groups()?,
             cgroup: CgroupHost::probe(euid != 0 || !initial_user_namespace)?,
             last_cap: last_capability(),
             permitted_caps: rrun_sys::facts::permitted_capabilities()?,
@@ -67,6 +73,7 @@ impl Host {
             euid: 0,
             egid: 0,
             initial_user_namespace: true,
+            set_groups: true,
             cgroup: CgroupHost::probe(false)?,
             permitted_caps: all,
             ..self.clone()
@@ -79,6 +86,12 @@ impl Host {
         self.euid == 0 && self.initial_user_namespace
     }
 
+    /// Whether we may map any id of our user namespace into a new one: its root may, too.
+    #[must_use]
+    pub fn may_map_any_id(&self) -> bool {
+        self.permitted_caps & CAP_SETGID != 0 && self.permitted_caps & CAP_SETUID != 0
+    }
+
     /// An ordinary cgroup v2 machine as seen by root, the same everywhere: Linux 6.12, all controllers. For tests of
     /// plans, which must not depend on the machine they run on.
     #[must_use]
@@ -89,6 +102,7 @@ impl Host {
             euid: 0,
             egid: 0,
             initial_user_namespace: true,
+            set_groups: true,
             cgroup: CgroupHost::fixture(),
             last_cap: 40,
             permitted_caps: all,
@@ -112,6 +126,12 @@ impl Host {
             ..Self::fixture()
         }
     }
+}
+
+/// Whoever wrote a group map without privileges gave setgroups(2) up first, for all namespaces below.
+fn allows_set_groups() -> Result<bool> {
+    let path = "/proc/self/setgroups";
+    Ok(std::fs::read_to_string(path).context(|| format!("read {path}"))?.trim() == "allow")
 }
 
 /// The highest capability number, found by halving: the kernel knows a number or says EINVAL. 64 of them is what

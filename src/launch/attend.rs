@@ -103,7 +103,7 @@ impl Parent<'_> {
         point("join cgroups")?;
         if let Some(maps) = &self.launch.plan.id_maps {
             point("id maps")?;
-            idmap::write(self.pid, maps, self.launch.privileged)?;
+            idmap::write(self.pid, maps, self.launch.host)?;
         }
         self.proceed()
     }
@@ -151,22 +151,16 @@ impl Parent<'_> {
         Ok(())
     }
 
-    /// Lowering it takes CAP_SYS_RESOURCE.
+    /// Refused, it is an error for users, too: engines know their own score and ask for no lower one.
     fn write_oom_score_adj(&self, adjust: i32) -> Result<()> {
         let path = format!("/proc/{}/oom_score_adj", self.pid);
-        match std::fs::write(&path, adjust.to_string()) {
-            // A user who can't lower it gets a container that is easier to kill, as with every other runtime.
-            Err(error) if error.raw_os_error() == Some(libc::EACCES) && !self.launch.privileged => {
-                Ok(())
-            }
-            other => other
-                .map_err(|error| {
-                    Error::from(error)
-                        .at("/process/oomScoreAdj")
-                        .hint("lowering it below rrun's own takes CAP_SYS_RESOURCE")
-                })
-                .context(|| format!("write {adjust} to {path}")),
-        }
+        std::fs::write(&path, adjust.to_string())
+            .map_err(|error| {
+                Error::from(error)
+                    .at("/process/oomScoreAdj")
+                    .hint("lowering it below rrun's own takes CAP_SYS_RESOURCE")
+            })
+            .context(|| format!("write {adjust} to {path}"))
     }
 
     /// The child ended without a word.

@@ -143,14 +143,21 @@ fn hint(step: &Step, call: Call, errno: i32) -> Option<&'static str> {
         (Act::Bind { .. }, Call::OpenTree, libc::ENOENT) => {
             Some("make the mount's source, or name another")
         }
+        (Act::Bind { .. }, Call::OpenTree, libc::EINVAL) => Some(
+            "in a user namespace a tree with mounts below is bound with them or not at all: use rbind",
+        ),
         (Act::Mount { .. }, Call::Fsopen, libc::ENODEV) => {
             Some("this kernel has no such file system: load its module, or check the mount's type")
         }
-        (Act::Mount { .. }, Call::Fsconfig, libc::EINVAL) => {
-            Some("the file system does not know this option, or not with this value")
-        }
+        // Which of the two refuses depends on the file system and the kernel.
+        (Act::Mount { .. }, Call::Fsconfig | Call::FsconfigCreate, libc::EINVAL) => Some(
+            "the file system does not know this option, or not with this value; ids must be mapped in a user namespace",
+        ),
         (Act::Mount { .. }, Call::FsconfigCreate, libc::EPERM) => Some(
             "a user namespace may not mount this: give it its own pid, network or cgroup namespace, or bind the host's",
+        ),
+        (_, Call::CreateTarget, libc::EACCES | libc::EPERM | libc::EOVERFLOW) => Some(
+            "the rootfs is not the container's: chown it to host ids that linux.uidMappings maps, or make the path in the image",
         ),
         (Act::Mount { .. }, Call::NotADirectory, _) => {
             Some("the image has a link or a file there: it must be a directory")

@@ -4,6 +4,7 @@
 //! up setgroups(2); more takes newuidmap(1) and newgidmap(1) with entries in /etc/subuid and /etc/subgid.
 
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::host::Host;
 use crate::plan::DetachedTree;
 use crate::spec::{IdMap, IdMaps};
 use rrun_sys::mount::{self, ATTR_IDMAP, Attr, Reach};
@@ -15,23 +16,26 @@ use std::process::Command;
 ///
 /// # Errors
 /// [`Kind::Denied`] when the caller may not map these ids, with the fix.
-pub fn write(pid: i32, maps: &IdMaps, privileged: bool) -> Result<()> {
-    if privileged {
-        write_file(pid, "uid_map", &lines(&maps.uid))?;
-        return write_file(pid, "gid_map", &lines(&maps.gid));
+pub fn write(pid: i32, maps: &IdMaps, host: &Host) -> Result<()> {
+    if host.may_map_any_id() {
+        return write_directly(pid, maps);
     }
-    let own = |maps: &[IdMap], id: u32| matches!(maps, [map] if map.size == 1 && map.host_id == id);
-    if own(&maps.gid, nix::unistd::getegid().as_raw()) {
+    if IdMap::is_only(&maps.gid, host.egid) {
         write_file(pid, "setgroups", "deny")?;
         write_file(pid, "gid_map", &lines(&maps.gid))?;
     } else {
         program("newgidmap", pid, &maps.gid, "/linux/gidMappings")?;
     }
-    if own(&maps.uid, nix::unistd::geteuid().as_raw()) {
+    if IdMap::is_only(&maps.uid, host.euid) {
         write_file(pid, "uid_map", &lines(&maps.uid))
     } else {
         program("newuidmap", pid, &maps.uid, "/linux/uidMappings")
     }
+}
+
+fn write_directly(pid: i32, maps: &IdMaps) -> Result<()> {
+    write_file(pid, "uid_map", &lines(&maps.uid))?;
+    write_file(pid, "gid_map", &lines(&maps.gid))
 }
 
 fn lines(maps: &[IdMap]) -> String {
@@ -103,7 +107,7 @@ pub fn detach(tree: &DetachedTree) -> Result<OwnedFd> {
 fn user_namespace(maps: &IdMaps) -> Result<OwnedFd> {
     let idle = clone::spawn_idle_in_user_namespace()?;
     let handle = OwnedFd::from(idle.pidfd);
-    let namespace = write(idle.pid, maps, true).and_then(|()| {
+    let namespace = write_directly(idle.pid, maps).and_then(|()| {
         let path = format!("/proc/{}/ns/user", idle.pid);
         Ok(OwnedFd::from(std::fs::File::open(&path).context(|| format!("open {path}"))?))
     });

@@ -68,6 +68,16 @@ impl HookFiles {
 }
 
 impl Opened {
+    /// Every one of them.
+    fn all(&self) -> Vec<Fd> {
+        let hooks =
+            self.hooks.iter().flat_map(|files| [&files.input, &files.output, &files.errors]);
+        let notify = self.notify.iter().flat_map(|(socket, message)| [socket, message]);
+        let single = self.proc.iter().chain(&self.gate);
+        let lists = self.joins.iter().chain(&self.detached);
+        single.chain(hooks).chain(notify).chain(lists).map(AsRawFd::as_raw_fd).collect()
+    }
+
     fn fd(&self, which: ParentFd) -> Result<Fd> {
         let fd = match which {
             ParentFd::Proc => self.proc.as_ref(),
@@ -81,15 +91,6 @@ impl Opened {
         fd.map(AsRawFd::as_raw_fd)
             .ok_or_else(|| Error::new(Kind::Internal, format!("{which:?} was not opened")))
     }
-}
-
-/// The two ends of the control socket.
-#[derive(Debug, Clone, Copy)]
-pub struct Ends {
-    /// The child's.
-    pub child: Fd,
-    /// The parent's.
-    pub parent: Fd,
 }
 
 /// What of a script is not borrowed from the plan as it stands.
@@ -127,14 +128,14 @@ impl<'a> Storage<'a> {
     }
 }
 
-/// Calls `then` with the script of `plan`.
+/// Calls `then` with the script of `plan`; `control` is the child's end of the socket.
 ///
 /// # Errors
 /// [`Kind::Internal`] when the plan names what was not opened; whatever `then` says.
 pub fn with_script<R>(
     plan: &Plan,
     opened: &Opened,
-    ends: Ends,
+    control: Fd,
     clock: Option<&SharedClock>,
     then: impl FnOnce(&Script<'_>) -> Result<R>,
 ) -> Result<R> {
@@ -151,7 +152,14 @@ pub fn with_script<R>(
         ops.push(lowering.step(step)?);
     }
     super::fault::inject(&mut ops);
-    then(&Script { ops: &ops, control: ends.child, parent_end: ends.parent, clock })
+    let first_foreign = plan.steps.first().map_or(3, |step| match step.act {
+        Act::CloseFrom(first) => first,
+        _ => 3,
+    });
+    let mut kept = opened.all();
+    kept.push(control);
+    kept.sort_unstable();
+    then(&Script { ops: &ops, control, first_foreign, kept: &kept, clock })
 }
 
 struct Lowering<'a> {
@@ -324,4 +332,60 @@ const fn reach(recursive: bool) -> Reach {
 
 fn out_of_step() -> Error {
     Error::new(Kind::Internal, "the script's storage does not fit its plan")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Host;
+    use crate::id::ContainerId;
+    use crate::plan::Request;
+    use crate::spec::Spec;
+    use std::fs::{read, read_dir};
+    use std::path::Path;
+
+    fn some() -> OwnedFd {
+        File::open("/dev/null").expect("/dev/null").into()
+    }
+
+    /// The plans of every configuration of the fixtures, on every machine that takes it.
+    fn plans() -> Vec<Plan> {
+        let specs = Path::new(env!("CARGO_MANIFEST_DIR")).join("rootfs-fixtures/specs");
+        let id = ContainerId::new("lowered").expect("an id");
+        let request = Request { gate: true, ..Request::default() };
+        let hosts = [Host::fixture(), Host::hybrid_fixture(), Host::rootless_fixture(&["memory"])];
+        let mut plans = Vec::new();
+        for directory in [specs.clone(), specs.join("engines")] {
+            for entry in read_dir(directory).expect("fixtures") {
+                let path = entry.expect("an entry").path();
+                let text = if path.is_file() { read(&path).expect("a fixture") } else { continue };
+                let Ok(spec) = Spec::parse(&text, Path::new("/bundle")) else { continue };
+                plans.extend(hosts.iter().flat_map(|h| Plan::create(&id, &spec, h, &request)));
+            }
+        }
+        plans
+    }
+
+    #[test]
+    fn each_step_is_one_op_and_every_name_becomes_a_descriptor() {
+        let plans = plans();
+        assert!(plans.len() > 30, "only {} plans", plans.len());
+        for plan in plans {
+            let mut opened = Opened {
+                proc: Some(some()),
+                gate: Some(some()),
+                hooks: HookFiles::of(&File::from(some())).ok(),
+                joins: plan.joins.iter().map(|_| some()).collect(),
+                detached: plan.detached.iter().map(|_| some()).collect(),
+                ..Opened::default()
+            };
+            let count = |opened: &Opened| {
+                with_script(&plan, opened, 3, None, |script| Ok(script.ops.len()))
+            };
+            assert_eq!(count(&opened).expect("a script"), plan.steps.len());
+            opened.gate = None;
+            let kind = count(&opened).expect_err("no gate was opened").kind();
+            assert_eq!(kind, Kind::Internal);
+        }
+    }
 }

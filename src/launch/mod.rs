@@ -36,12 +36,13 @@ pub mod trace;
 pub use gate::{release, socket_path};
 
 use crate::error::{Error, Result, ResultExt};
+use crate::host::Host;
 use crate::plan::{Plan, cgroup::CgroupPlan};
 use crate::spec::Hooks;
 use attend::Parent;
 use cgroup::Cgroup;
 use fault::point;
-use lower::{Ends, Opened};
+use lower::Opened;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use rrun_sys::reap::{self};
 use rrun_sys::trace::SharedClock;
@@ -94,8 +95,8 @@ pub struct Launch<'a> {
     pub init: Option<BorrowedFd<'a>>,
     /// Hooks of the host's side.
     pub hooks: Option<&'a Hooks>,
-    /// Whether we may map any id.
-    pub privileged: bool,
+    /// Where, and as whom.
+    pub host: &'a Host,
     /// The time line, if one is wanted.
     pub trace: &'a Trace,
 }
@@ -152,30 +153,30 @@ impl Launch<'_> {
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
         point("control")?;
         let directory = cgroup.directory()?;
-        let ends = Ends { child: theirs.as_raw_fd(), parent: ours.as_raw_fd() };
         let clock = self.clock()?;
-        let child = lower::with_script(self.plan, &opened, ends, clock.as_ref(), |script| {
-            let spawn_in = |directory: Option<&OwnedFd>| {
-                let cgroup = directory.map(AsRawFd::as_raw_fd);
-                let _span = self.trace.span("clone3");
-                self.in_joined_pid_namespace(&opened, || {
-                    Ok(clone::spawn(script, self.plan.clone, cgroup)?)
-                })
-            };
-            match (spawn_in(directory.as_ref()), self.init) {
-                // The container has moved its processes into cgroups below, to enable controllers for those: no
-                // process may be beside them any more. Where its first process went, another may follow.
-                (Err(error), Some(init)) if error.errno() == Some(libc::EBUSY) => {
-                    match cgroup.directory_of(gate::pid_of(init)?)? {
-                        Some(moved) => spawn_in(Some(&moved)),
-                        None => Err(error),
+        let child =
+            lower::with_script(self.plan, &opened, theirs.as_raw_fd(), clock.as_ref(), |script| {
+                let spawn_in = |directory: Option<&OwnedFd>| {
+                    let cgroup = directory.map(AsRawFd::as_raw_fd);
+                    let _span = self.trace.span("clone3");
+                    self.in_joined_pid_namespace(&opened, || {
+                        Ok(clone::spawn(script, self.plan.clone, cgroup)?)
+                    })
+                };
+                match (spawn_in(directory.as_ref()), self.init) {
+                    // The container has moved its processes into cgroups below, to enable controllers for those: no
+                    // process may be beside them any more. Where its first process went, another may follow.
+                    (Err(error), Some(init)) if error.errno() == Some(libc::EBUSY) => {
+                        match cgroup.directory_of(gate::pid_of(init)?)? {
+                            Some(moved) => spawn_in(Some(&moved)),
+                            None => Err(error),
+                        }
                     }
+                    (other, _) => other,
                 }
-                (other, _) => other,
-            }
-        })
-        .map_err(|error| cgroup.explain_clone(error))
-        .context(|| "clone3")?;
+            })
+            .map_err(|error| cgroup.explain_clone(error))
+            .context(|| "clone3")?;
         drop(theirs);
         let mut parent = Parent {
             launch: self,

@@ -7,7 +7,9 @@ use crate::error::Result;
 use crate::host::Host;
 use crate::plan::step::{Act, Phase, Steps};
 use crate::plan::{seccomp, text};
-use crate::spec::{CapSet, Capabilities, Namespace, Privileges as Gain, Process, Profile, Spec};
+use crate::spec::{
+    CapSet, Capabilities, IdMap, Namespace, Privileges as Gain, Process, Profile, Spec,
+};
 
 const CAP_SETPCAP: u64 = 1 << 8;
 const CAP_SYS_ADMIN: u64 = 1 << 21;
@@ -28,14 +30,17 @@ impl Privileges {
     /// In a user namespace of its own a container's root has every capability; else only what we have.
     pub fn of(spec: &Spec, host: &Host) -> Self {
         let user_namespace = spec.namespaces.user != Namespace::Inherit;
-        Self::with(host, user_namespace, spec.id_maps.gid.len())
+        Self::with(host, user_namespace, &spec.id_maps.gid)
     }
 
     /// The same, for an exec.
-    pub fn with(host: &Host, user_namespace: bool, gid_maps: usize) -> Self {
+    pub fn with(host: &Host, user_namespace: bool, gid_map: &[IdMap]) -> Self {
         let all = u64::MAX >> (63 - u32::from(host.last_cap.min(63)));
         let available = if user_namespace { all } else { host.permitted_caps };
-        let set_groups = host.is_machine_root() || gid_maps > 1;
+        // A user who maps their own group alone gives setgroups(2) up for it (user_namespaces(7)). Without a map, in a
+        // namespace that is joined, they probably did.
+        let mapped = !gid_map.is_empty() && !IdMap::is_only(gid_map, host.egid);
+        let set_groups = host.set_groups && (host.may_map_any_id() || user_namespace && mapped);
         Self { available, last: host.last_cap, set_groups, user_namespace }
     }
 }
@@ -204,7 +209,7 @@ fn ids(process: &Process, privileges: &Privileges, steps: &mut Steps, warnings: 
         push(steps, Act::Groups(user.additional_gids.clone()), "/process/user/additionalGids");
     } else if !user.additional_gids.is_empty() {
         warnings.push(
-            "additionalGids are left out: a user namespace with one mapped group allows none"
+            "additionalGids are left out: a user namespace that maps your own group alone allows none"
                 .to_owned(),
         );
     }

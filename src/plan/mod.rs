@@ -67,7 +67,7 @@ pub struct Plan {
     pub detached: Vec<DetachedTree>,
     /// The maps that the parent writes for a new user namespace.
     pub id_maps: Option<IdMaps>,
-    /// `oomScoreAdj`, written by the parent, and whether a refusal is an error.
+    /// `oomScoreAdj`, written by the parent.
     pub oom_score_adj: Option<i32>,
     /// The child's steps.
     pub steps: Vec<Step>,

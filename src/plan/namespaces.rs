@@ -7,6 +7,7 @@
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::id::{ContainerId, HostPath};
+use crate::plan::identity::Privileges;
 use crate::plan::step::{Act, ParentFd, Phase, Step, Steps};
 use crate::plan::{Request, text};
 use crate::spec::{
@@ -114,8 +115,7 @@ pub fn enter(
     }
     open_rootfs(spec, &mut steps)?;
     if new_user || joined_user {
-        // A user who maps itself alone was made to give up setgroups(2) for it (user_namespaces(7)).
-        let set_groups = host.is_machine_root() || spec.id_maps.gid.len() > 1 || joined_user;
+        let set_groups = Privileges::of(spec, host).set_groups;
         steps.push(Phase::Enter, Act::BecomeRoot { set_groups });
     }
     steps.push(Phase::Enter, Act::NewSession);

@@ -6,7 +6,7 @@ use crate::id::{ContainerId, HostPath};
 use crate::plan::identity::{self, Privileges};
 use crate::plan::step::{Act, Phase, Steps};
 use crate::plan::{Join, ParentFd, Plan, Request, text, texts};
-use crate::spec::{Process, Profile, Terminal};
+use crate::spec::{IdMap, Process, Profile, Terminal};
 use rrun_sys::script::Checkpoint;
 use std::collections::HashSet;
 use std::ffi::CString;
@@ -32,8 +32,8 @@ pub struct ExecRequest {
     pub profile: Option<Profile>,
     /// `linux.personality`.
     pub personality: Option<u32>,
-    /// How many group maps its user namespace has.
-    pub gid_maps: usize,
+    /// The group map of its user namespace.
+    pub gid_map: Vec<IdMap>,
 }
 
 /// argv, environment and candidates.
@@ -150,7 +150,7 @@ pub fn exec(
     }
     let (joins, parent_joins_pid) = join(exec.kinds, host, &mut steps);
     let user_namespace = exec.kinds & libc::CLONE_NEWUSER.unsigned_abs() != 0;
-    let privileges = Privileges::with(host, user_namespace, exec.gid_maps);
+    let privileges = Privileges::with(host, user_namespace, &exec.gid_map);
     if user_namespace {
         steps.push(Phase::Enter, Act::BecomeRoot { set_groups: privileges.set_groups });
     }
@@ -158,8 +158,8 @@ pub fn exec(
     if !request.no_new_keyring {
         steps.push(Phase::Enter, Act::Keyring(text("", &format!("_ses.{id}"))?));
     }
-    steps.push(Phase::Enter, Act::OpenDirectory { path: c"/".into() });
     if let Terminal::Pty { size } = process.terminal {
+        steps.push_at(Phase::Enter, Act::OpenDirectory { path: c"/".into() }, "/terminal");
         let size = size.unwrap_or_default();
         let act = Act::Console { dev: None, size, uid: process.user.uid };
         steps.push_at(Phase::Hide, act, "/terminal");

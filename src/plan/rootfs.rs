@@ -247,7 +247,7 @@ fn cgroup_mount(
         |unified| unified.mount.to_string_lossy().into_owned(),
     );
     let mut changes = changes(mount, true);
-    changes.own.set |= ATTR_RDONLY;
+    changes.tree.set |= ATTR_RDONLY;
     let source = BindSource::Path(text(pointer, &root)?, true);
     steps.push_at(Phase::Rootfs, Act::Bind { source, changes, at: at(mount)? }, pointer.to_owned());
     Ok(())

@@ -76,6 +76,14 @@ pub struct IdMap {
     pub size: u32,
 }
 
+impl IdMap {
+    /// Whether this map is `id` alone: the one that its owner may write without privileges, see user_namespaces(7).
+    #[must_use]
+    pub fn is_only(map: &[Self], id: u32) -> bool {
+        matches!(map, [line] if line.size == 1 && line.host_id == id)
+    }
+}
+
 /// `linux.uidMappings` and `linux.gidMappings`: of the user namespace that is made, or of the one that is joined.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IdMaps {

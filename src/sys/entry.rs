@@ -1,13 +1,13 @@
 //! How the program begins: protected before the C library has started, and without the standard library's start-up.
 //!
 //! Two things cost more at the start of a short-lived program than they give. The protection of our executable
-//! (`sealed`) executes it a second time; done from [`rrun_start`], the ELF entry point, before the C library looks at
+//! (`sealed`) executes it a second time; done from `rrun_start`, the ELF entry point, before the C library looks at
 //! the processor (some forty CPUID instructions, each an exit to the hypervisor in a virtual machine), the first pass
 //! costs five system calls. And std's `lang_start` reads /proc/self/maps to find a guard page that a program without
-//! deep recursion does not miss; the macro [`crate::entry`] makes the C `main` instead.
+//! deep recursion does not miss; the macro [`crate::entry!`] makes the C `main` instead.
 //!
 //! What a newcomer would get wrong: code that runs before the C library may call nothing of it, not even `memcpy`: the
-//! addresses of such functions are chosen at start-up and not yet known. [`seal_early`] is only a shortcut: whatever it
+//! addresses of such functions are chosen at start-up and not yet known. `seal_early` is only a shortcut: whatever it
 //! can't do it leaves to `sealed`, which checks and reports.
 
 /// Makes the C `main` of a program from a function `fn() -> u8`.

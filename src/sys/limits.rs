@@ -1,6 +1,6 @@
 //! Limits and small attributes of the calling process.
 
-use crate::{Errno, Result};
+use crate::{Errno, Fd, Result};
 
 /// prlimit64(2) of the caller. `u64::MAX` is infinity.
 ///
@@ -44,8 +44,27 @@ pub fn new_session() -> Result<()> {
 /// As the call.
 pub fn close_on_exec_from(first: u32) -> Result<()> {
     const CLOSE_RANGE_CLOEXEC: u32 = 4;
+    close_range(first, u32::MAX, CLOSE_RANGE_CLOEXEC)
+}
+
+/// Closes everything from `first` on but `kept`, which rise. For the child alone: a process that has owners of
+/// descriptors must not.
+///
+/// # Errors
+/// As close_range(2).
+pub(crate) fn close_all_but(first: u32, kept: &[Fd]) -> Result<()> {
+    let mut next = first;
+    for &fd in kept {
+        let fd = fd as u32;
+        if fd > next {
+            close_range(next, fd - 1, 0)?;
+        }
+        next = next.max(fd.saturating_add(1));
+    }
+    close_range(next, u32::MAX, 0)
+}
+
+fn close_range(first: u32, last: u32, flags: u32) -> Result<()> {
     // SAFETY: no pointers.
-    let answer =
-        unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, CLOSE_RANGE_CLOEXEC) };
-    Errno::check(answer).map(drop)
+    Errno::check(unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) }).map(drop)
 }

@@ -237,8 +237,12 @@ pub struct Script<'a> {
     pub ops: &'a [Op<'a>],
     /// The child's end of the control socket.
     pub control: Fd,
-    /// The parent's end, closed first so that its death is seen.
-    pub parent_end: Fd,
+    /// Descriptors from here on are the parent's own: all but `kept` are closed first. Among them are the parent's end
+    /// of the socket, whose closing shows its death, and in a process with many threads those of other launches, which
+    /// a child that waits for `start` would keep open for as long.
+    pub first_foreign: u32,
+    /// What the script needs, in rising order.
+    pub kept: &'a [Fd],
     /// Where each step's end is stamped, when traced.
     pub clock: Option<&'a SharedClock>,
 }

@@ -35,14 +35,16 @@ pub fn reset() {
     empty_mask();
 }
 
-/// Makes `command` begin as after [`reset`]. `Command` hands its starter's blocked signals on, and a foreground runtime
-/// blocks all of them: its hooks, for one, could not be told to end.
+/// Makes `command` begin as after [`reset`], with no descriptor but its standard streams. `Command` hands its starter's
+/// blocked signals on, and a foreground runtime blocks all of them: its hooks, for one, could not be told to end. And
+/// what we were started with is for the container at most.
 #[cfg(feature = "std")]
 pub fn start_clean(command: &mut std::process::Command) -> &mut std::process::Command {
     use std::os::unix::process::CommandExt;
     let reset = || {
         reset();
-        Ok(())
+        crate::limits::close_on_exec_from(3)
+            .map_err(|errno| std::io::Error::from_raw_os_error(errno.0))
     };
     // SAFETY: between fork and exec, `reset` makes raw system calls on constants: no allocation, no lock, no memory
     // of another thread.

@@ -104,7 +104,12 @@ impl Frame {
 /// As recvmsg(2); EPROTO for bytes that are no frame.
 pub fn receive(socket: Fd) -> Result<Option<(Frame, Option<NewFd>)>> {
     let mut bytes = [0; FRAME_SIZE];
-    let received = receive_waiting(socket, &mut bytes)?;
+    let received = match receive_waiting(socket, &mut bytes) {
+        // The other end is gone and has not read our last frame. The kernel says so once, before it hands out what
+        // the other end had sent: a child that failed while leave to proceed was on its way.
+        Err(Errno(libc::ECONNRESET)) => receive_waiting(socket, &mut bytes)?,
+        other => other?,
+    };
     match (received.length, Frame::from_bytes(bytes)) {
         (0, _) => Ok(None),
         (FRAME_SIZE, Some(frame)) => Ok(Some((frame, received.descriptor))),
@@ -115,11 +120,30 @@ pub fn receive(socket: Fd) -> Result<Option<(Frame, Option<NewFd>)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rights::send;
 
     #[test]
     fn frames_come_back_as_they_were_sent() {
         let frame = Frame { tag: Tag::Failed, step: 513, call: 7, errno: 13, detail: 0xdead_beef };
         assert_eq!(Frame::from_bytes(frame.to_bytes()), Some(frame));
         assert_eq!(Frame::from_bytes([0xff; FRAME_SIZE]), None);
+    }
+
+    #[test]
+    fn last_words_are_heard_although_the_speaker_did_not_listen() {
+        let mut ends = [-1; 2];
+        // SAFETY: room for two descriptors.
+        let made =
+            unsafe { libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET, 0, ends.as_mut_ptr()) };
+        assert_eq!(made, 0);
+        let [ours, theirs] = ends;
+        let failed = Frame { errno: 13, ..Frame::new(Tag::Failed) };
+        send(ours, &Frame::new(Tag::Proceed).to_bytes(), None).expect("a pair");
+        send(theirs, &failed.to_bytes(), None).expect("a pair");
+        crate::path::close(theirs);
+        let hear = || receive(ours).map(|heard| heard.map(|(frame, _)| frame));
+        assert_eq!(hear(), Ok(Some(failed)));
+        assert_eq!(hear(), Ok(None));
+        crate::path::close(ours);
     }
 }

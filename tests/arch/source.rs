@@ -271,3 +271,21 @@ fn without_tests(code: &str) -> String {
     }
     out + rest
 }
+
+#[test]
+fn comments_strings_and_tests_are_no_code() {
+    let text = "a; // b\nlet c = \"d\\\" e\"; /* f */ 'g' 'h: loop {} r#\"i\"# '\\'';\n#[cfg(test)]\nmod j { k }\nl";
+    let seen = without_tests(&code(text));
+    let words: Vec<&str> = seen.split_whitespace().collect();
+    assert_eq!(words, ["a;", "let", "c", "=", ";", "'h:", "loop", "{}", ";", "l"]);
+    assert_eq!(seen.lines().count(), text.lines().count());
+}
+
+#[test]
+fn a_use_tree_is_all_of_its_paths() {
+    let text =
+        "use crate::{a::{self, b}, c};\nfn f() { crate::d::e(); other_crate::g() }".to_owned();
+    let source = Source { path: "src/x.rs".to_owned(), text, tests_only: false };
+    assert_eq!(source.paths("crate"), ["a", "a::b", "c", "d::e"]);
+    assert_eq!(source.imports().into_iter().collect::<Vec<_>>(), ["a", "c", "d"]);
+}

@@ -77,7 +77,7 @@ fn a_quota_is_what_a_busy_process_gets_within_three_percent() {
     assert!(measured, "the machine was too busy to measure: {shares:?}");
     shares.sort_by(f64::total_cmp);
     let median = shares[WINDOWS / 2];
-    println!(
+    eprintln!(
         "cpu.max {quota}: measured {shares:?}, median off by {:.2} %",
         (median / quota - 1.0) * 100.0
     );

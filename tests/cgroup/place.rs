@@ -240,3 +240,29 @@ fn delete_ends_the_processes_that_the_first_one_left_behind() {
     bundle.delete().success();
     Leftovers::assert_none(&bundle);
 }
+
+/// What an init system does in a container: it moves itself down and hands controllers on, and then the kernel lets no
+/// process into the container's own cgroup any more. Exec joins the first process where it is.
+#[test]
+fn exec_follows_a_container_that_has_moved_into_a_cgroup_of_its_own() {
+    requires!(root, busybox, cgroup_v2("pids"));
+    let script = "cd /sys/fs/cgroup && mkdir init && echo $$ > init/cgroup.procs \
+                  && echo +pids > cgroup.subtree_control && exec probe sleep";
+    let bundle = Bundle::new()
+        .script(script)
+        .namespace("cgroup")
+        .mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", "rw"])
+        .set("/linux/resources/pids", json!({ "limit": 20 }));
+    let created = bundle.up();
+    assert!(
+        rrun_harness::eventually(|| created.stdout().contains("ready")),
+        "{}",
+        created.account()
+    );
+    let facts = bundle.exec(&[], &["probe", "facts", "cgroup"]).success().json();
+    assert_eq!(facts["cgroup"]["paths"], json!(["0::/init"]));
+    bundle.exec(&[], &["probe", "forkbomb", "100"]).success().stdout_has("started 18 refused");
+    assert_eq!(bundle.status(), "running");
+    bundle.delete_force().success();
+    Leftovers::assert_none(&bundle);
+}

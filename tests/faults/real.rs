@@ -76,10 +76,10 @@ fn a_root_that_cannot_be_written_is_an_error_that_leaves_nothing() {
     bundle.write_config();
     let path = bundle.path().to_string_lossy().into_owned();
     let file = bundle.path().join("config.json/state").to_string_lossy().into_owned();
-    for root in ["/proc/no-root-of-ours", &file] {
+    for (root, named) in [("/proc/no-root-of-ours", "no-root-of-ours"), (&file, "config.json")] {
         let runtime = bundle.runtime().clone().with_globals(["--root", root]);
         let output = runtime.call(["create", "--bundle", &path, bundle.id()]).failure();
-        drop(output.stderr_has(root));
+        drop(output.stderr_has(named));
         assert_nothing_is_left(&bundle);
     }
 }

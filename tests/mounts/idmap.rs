@@ -14,7 +14,7 @@ fn maps() -> Value {
 }
 
 /// A volume with a file of user 1000, and a mount below it with another.
-fn stage(host: &mut HostMounts) -> (Bundle, PathBuf) {
+fn stage(mut host: HostMounts) -> (Bundle, PathBuf, HostMounts) {
     let bundle = Bundle::new().args(["probe", "sleep"]);
     let volume = bundle.path().join("volume");
     host.tmpfs(&volume, MsFlags::empty());
@@ -25,7 +25,7 @@ fn stage(host: &mut HostMounts) -> (Bundle, PathBuf) {
         chown(volume.join(file), Some(1000), Some(1001)).must("give a file away");
     }
     chown(&volume, Some(1000), Some(1000)).must("give the volume away");
-    (bundle, volume)
+    (bundle, volume, host)
 }
 
 fn idmapped(bundle: Bundle, volume: &Path, destination: &str, option: &[&str]) -> Bundle {
@@ -49,8 +49,7 @@ fn owner(bundle: &Bundle, path: &str) -> (Value, Value) {
 fn an_idmapped_bind_shows_other_owners_and_writes_the_real_ones() {
     // Idmapped tmpfs came with Linux 6.3; runc 1.1.5 has no idmapped mounts without a user namespace.
     requires!(root, rrun, kernel(6, 3));
-    let mut host = HostMounts::private();
-    let (bundle, volume) = stage(&mut host);
+    let (bundle, volume, host) = stage(HostMounts::private());
     let bundle = idmapped(bundle, &volume, "/one", &["idmap"]);
     let bundle = idmapped(bundle, &volume, "/tree", &["ridmap"]);
     let bundle = idmapped(bundle, &volume, "/implied", &[]);
@@ -63,16 +62,16 @@ fn an_idmapped_bind_shows_other_owners_and_writes_the_real_ones() {
     bundle.exec(&[], &["probe", "write", "/one/new", "x"]).success();
     let new = fs::metadata(volume.join("new")).must("look at the new file");
     assert_eq!((new.uid(), new.gid()), (1000, 1000));
-    drop((bundle, host));
+    drop(host);
 }
 
 #[test]
 fn an_idmapped_bind_is_cut_off_from_the_host_as_every_bind_is() {
     requires!(root, rrun, kernel(6, 3));
-    let mut host = HostMounts::private();
-    let (bundle, volume) = stage(&mut host);
+    let (bundle, volume, host) = stage(HostMounts::private());
     let bundle = idmapped(bundle, &volume, "/one", &["idmap"]);
-    let facts = bundle.args(["probe", "facts", "mounts"]).run().success().json();
+    let bundle = bundle.args(["probe", "facts", "mounts"]);
+    let facts = bundle.run().success().json();
     let found = words(&facts, "/one", "propagation");
     assert!(found.iter().all(|word| !word.starts_with("shared:")), "{found:?}");
     drop(host);
@@ -82,8 +81,7 @@ fn an_idmapped_bind_is_cut_off_from_the_host_as_every_bind_is() {
 fn a_bind_of_a_container_with_users_of_its_own_is_cut_off_too() {
     // runc 1.1.5 looks for the source in another mount namespace than its caller's thread.
     requires!(root, rrun);
-    let mut host = HostMounts::private();
-    let (bundle, volume) = stage(&mut host);
+    let (bundle, volume, host) = stage(HostMounts::private());
     let ids = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
     let bundle = bundle
         .namespace("user")
@@ -91,7 +89,8 @@ fn a_bind_of_a_container_with_users_of_its_own_is_cut_off_too() {
         .set("/linux/gidMappings", ids)
         .bind(&volume, "/volume", &[]);
     chown(bundle.rootfs(), Some(100_000), Some(100_000)).must("give the rootfs away");
-    let facts = bundle.args(["probe", "facts", "mounts"]).run().success().json();
+    let bundle = bundle.args(["probe", "facts", "mounts"]);
+    let facts = bundle.run().success().json();
     let found = words(&facts, "/volume", "propagation");
     assert!(found.iter().all(|word| !word.starts_with("shared:")), "{found:?}");
     drop(host);

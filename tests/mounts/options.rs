@@ -115,7 +115,8 @@ fn a_bind_has_the_flags_it_asks_for() {
         bundle = bundle.bind(&source, &format!("/m/{word}"), &[word]);
     }
     let bundle = bundle.bind(&source, "/m/plain", &[]);
-    let facts = bundle.args(["probe", "facts"]).run().success().json();
+    let bundle = bundle.args(["probe", "facts"]);
+    let facts = bundle.run().success().json();
     for (word, has) in FLAGS {
         assert_options(&facts, &format!("/m/{word}"), &[has], &[]);
     }
@@ -138,7 +139,8 @@ fn a_bind_keeps_the_flags_of_its_source_and_clears_those_it_is_told_to() {
         bundle = bundle.bind(&source, &format!("/m/{word}"), &[word]);
     }
     let bundle = bundle.bind(&source, "/m/kept", &[]);
-    let facts = bundle.args(["probe", "facts"]).run().success().json();
+    let bundle = bundle.args(["probe", "facts"]);
+    let facts = bundle.run().success().json();
     assert_options(&facts, "/m/kept", &flags, &[]);
     for (word, flag) in words.iter().zip(flags) {
         let others: Vec<&str> = flags.into_iter().filter(|other| *other != flag).collect();
@@ -168,7 +170,8 @@ fn recursive_words_reach_the_whole_tree_and_others_its_top_alone() {
             &["rbind"].iter().chain(&recursive).copied().collect::<Vec<_>>(),
         )
         .mount("/alone", "none", &text, &["bind"]);
-    let facts = bundle.args(["probe", "facts"]).run().success().json();
+    let bundle = bundle.args(["probe", "facts"]);
+    let facts = bundle.run().success().json();
     assert_options(&facts, "/top", &["ro"], &[]);
     assert_options(&facts, "/top/below", &["rw"], &["ro"]);
     assert_options(&facts, "/tree", &["ro"], &[]);
@@ -191,7 +194,8 @@ fn recursive_words_clear_in_the_whole_tree() {
     let mut host = HostMounts::private();
     all_flags(&mut host, &source);
     let bundle = bundle.mount("/tree", "none", &source.to_string_lossy(), &words);
-    let facts = bundle.args(["probe", "facts"]).run().success().json();
+    let bundle = bundle.args(["probe", "facts"]);
+    let facts = bundle.run().success().json();
     for path in ["/tree", "/tree/below"] {
         assert_options(&facts, path, &["rw"], &flags);
     }
@@ -251,7 +255,7 @@ fn a_source_that_is_missing_is_named() {
 
 #[test]
 fn an_overlay_is_a_mount_like_any_other() {
-    requires!(root);
+    requires!(root, busybox);
     let bundle = Bundle::new();
     let stage = bundle.path().join("stage");
     let mut host = HostMounts::private();
@@ -267,11 +271,8 @@ fn an_overlay_is_a_mount_like_any_other() {
     let options = [at("lower"), at("upper"), at("work")];
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let script = "cat /merged/a /merged/b && echo -n new > /merged/c";
-    let bundle = bundle.mount("/merged", "overlay", "overlay", &options);
-    if rrun_harness::busybox().is_some() {
-        let bundle = bundle.script(script);
-        bundle.run().success().stdout_is("ab");
-        assert_eq!(std::fs::read(stage.join("upper/c")).expect("read the upper layer"), b"new");
-    }
+    let bundle = bundle.mount("/merged", "overlay", "overlay", &options).script(script);
+    bundle.run().success().stdout_is("ab");
+    assert_eq!(std::fs::read(stage.join("upper/c")).expect("read the upper layer"), b"new");
     drop(host);
 }

@@ -11,12 +11,12 @@ fn is(words: &[String], kind: &str) -> bool {
 }
 
 /// A bundle that lives, with a volume that the host shares.
-fn stage(host: &mut HostMounts) -> (Bundle, std::path::PathBuf) {
+fn stage(mut host: HostMounts) -> (Bundle, std::path::PathBuf, HostMounts) {
     let bundle = Bundle::new().args(["probe", "sleep"]);
     let volume = bundle.path().join("volume");
     host.tmpfs(&volume, MsFlags::empty());
     host.change(&volume, MsFlags::MS_SHARED);
-    (bundle, volume)
+    (bundle, volume, host)
 }
 
 /// Mounts a tmpfs from inside.
@@ -28,8 +28,7 @@ fn mount_inside(bundle: &Bundle, path: &str) {
 #[test]
 fn each_mount_has_the_propagation_it_asks_for() {
     requires!(root);
-    let mut host = HostMounts::private();
-    let (mut bundle, volume) = stage(&mut host);
+    let (mut bundle, volume, host) = stage(HostMounts::private());
     for word in ["shared", "slave", "private", "unbindable"] {
         bundle = bundle.bind(&volume, &format!("/{word}"), &[word]);
         bundle = bundle.mount(&format!("/new/{word}"), "tmpfs", "tmpfs", &[word]);
@@ -47,14 +46,13 @@ fn each_mount_has_the_propagation_it_asks_for() {
     for path in ["/unbindable", "/new/unbindable"] {
         assert!(is(&words(&facts, path, "propagation"), "unbindable"), "{path}");
     }
-    drop((bundle, host));
+    drop(host);
 }
 
 #[test]
 fn recursive_propagation_reaches_the_mounts_below() {
     requires!(root);
-    let mut host = HostMounts::private();
-    let (bundle, volume) = stage(&mut host);
+    let (bundle, volume, mut host) = stage(HostMounts::private());
     host.tmpfs(&volume.join("below"), MsFlags::empty());
     host.change(&volume.join("below"), MsFlags::MS_SHARED);
     let text = volume.to_string_lossy().into_owned();
@@ -70,14 +68,13 @@ fn recursive_propagation_reaches_the_mounts_below() {
     assert_eq!(words(&facts, "/tree/below", "propagation"), [""; 0]);
     assert_eq!(words(&facts, "/top", "propagation"), [""; 0]);
     assert!(is(&words(&facts, "/top/below", "propagation"), "master"));
-    drop((bundle, host));
+    drop(host);
 }
 
 #[test]
 fn a_slave_sees_what_the_host_mounts_and_the_host_nothing_of_it() {
     requires!(root, busybox);
-    let mut host = HostMounts::private();
-    let (bundle, volume) = stage(&mut host);
+    let (bundle, volume, mut host) = stage(HostMounts::private());
     let bundle =
         bundle.bind(&volume, "/slave", &["rslave"]).bind(&volume, "/private", &["rprivate"]);
     bundle.up();
@@ -88,14 +85,13 @@ fn a_slave_sees_what_the_host_mounts_and_the_host_nothing_of_it() {
     assert!(!facts.to_string().contains("/private/outside"), "{facts:#}");
     let inside = volume.join("inside").display().to_string();
     assert!(!host.points().contains(&inside), "a mount of the container reached the host");
-    drop((bundle, host));
+    drop(host);
 }
 
 #[test]
 fn nothing_that_a_container_mounts_reaches_the_host() {
     requires!(root, busybox);
-    let mut host = HostMounts::all_shared();
-    let (bundle, volume) = stage(&mut host);
+    let (bundle, volume, host) = stage(HostMounts::all_shared());
     let before = host.points();
     let bundle = bundle.bind(&volume, "/volume", &[]);
     bundle.up();
@@ -104,15 +100,14 @@ fn nothing_that_a_container_mounts_reaches_the_host() {
     assert_eq!(host.points(), before);
     bundle.delete_force().success();
     assert_eq!(host.points(), before);
-    drop((bundle, host));
+    drop(host);
 }
 
 #[test]
 fn a_shared_mount_in_a_shared_root_propagates_both_ways() {
     // What Kubernetes calls Bidirectional.
     requires!(root, busybox);
-    let mut host = HostMounts::all_shared();
-    let (bundle, volume) = stage(&mut host);
+    let (bundle, volume, mut host) = stage(HostMounts::all_shared());
     let before = host.points();
     let bundle = bundle.set("/linux/rootfsPropagation", json!("rshared")).bind(
         &volume,
@@ -132,7 +127,7 @@ fn a_shared_mount_in_a_shared_root_propagates_both_ways() {
     }
     bundle.delete_force().success();
     nix::mount::umount(&inside).expect("unmount what the container left");
-    drop((bundle, host));
+    drop(host);
 }
 
 #[test]

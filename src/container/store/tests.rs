@@ -3,6 +3,7 @@
 use super::*;
 use crate::container::record::tests::record;
 use crate::container::{Status, Verb};
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A directory of one test's own, removed at its end.

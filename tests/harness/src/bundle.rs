@@ -98,6 +98,14 @@ impl Bundle {
         self.push("/linux/namespaces", json!({ "type": kind }))
     }
 
+    /// Adds a new user namespace; each line of its maps of users and groups is (first inside, first outside, how many).
+    #[must_use]
+    pub fn mapped(self, lines: &[(u32, u32, u32)]) -> Bundle {
+        let line = |(inside, outside, size): &(u32, u32, u32)| json!({ "containerID": inside, "hostID": outside, "size": size });
+        let map: Value = lines.iter().map(line).collect();
+        self.namespace("user").set("/linux/uidMappings", map.clone()).set("/linux/gidMappings", map)
+    }
+
     /// Removes the namespace of this kind, so that the container shares the runtime's.
     #[must_use]
     pub fn without_namespace(self, kind: &str) -> Bundle {

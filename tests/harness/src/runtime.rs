@@ -158,6 +158,13 @@ impl Runtime {
         self.start_command(args).wait()
     }
 
+    /// Runs a command of the test's own making to its end, its output kept beside this runtime's.
+    #[must_use]
+    #[track_caller]
+    pub fn finish(&self, command: Command) -> Output {
+        Running::start(command, &Stdio::Kept, self.scratch()).wait()
+    }
+
     /// `state ID`
     #[must_use]
     #[track_caller]

@@ -47,6 +47,12 @@ impl Terminal {
         Terminal { master: File::from(master), slave: None, name: PathBuf::new(), seen: Vec::new() }
     }
 
+    /// The name of the end that programs get.
+    #[must_use]
+    pub fn name(&self) -> &Path {
+        &self.name
+    }
+
     /// Starts `command` as the leader of a session whose controlling terminal this is.
     #[must_use]
     #[track_caller]

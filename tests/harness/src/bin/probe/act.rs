@@ -3,8 +3,12 @@
 //! Knows one function per verb. Refuses to retry: a call that fails is the answer. A newcomer would write `alloc` as one
 //! allocation; the kernel counts pages when they are touched, so each one is.
 
-use std::fs::{self, OpenOptions};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -17,6 +21,7 @@ use nix::sys::signal::{SigSet, Signal, raise};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
+use crate::agent;
 use crate::facts;
 use crate::raw;
 
@@ -67,6 +72,11 @@ pub(crate) fn act(verb: &str, args: &[&str]) -> Outcome {
             say(&serde_json::Value::Array(all.collect()).to_string())
         }
         ("syscall", [call, rest @ ..]) => syscall(call, rest),
+        ("syscalls", calls) => syscalls(calls),
+        #[cfg(target_arch = "x86_64")]
+        ("syscall-32", [call]) => syscall_32(number(call)?),
+        ("agent", [path, answers @ ..]) => agent::listen(path, answers),
+        ("grab", []) => grab(),
         ("listen", []) => listen("/probe.sock"),
         ("listen", [path]) => listen(path),
         ("echo", []) => echo(),
@@ -212,6 +222,27 @@ fn syscall(call: &str, args: &[&str]) -> Outcome {
     say(&result.to_string())
 }
 
+fn syscalls(calls: &[&str]) -> Outcome {
+    for words in calls {
+        let mut words = words.split(',');
+        let call = number(words.next().unwrap_or_default())?;
+        let args: Result<Vec<u64>, Trouble> = words.map(argument).collect();
+        match raw::syscall(call, &args?) {
+            Ok(result) => say(&result.to_string())?,
+            Err(errno) => say(&format!("{errno:?}"))?,
+        };
+    }
+    Ok(0)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn syscall_32(number: u32) -> Outcome {
+    match raw::syscall_32(number) {
+        result @ 0.. => say(&result.to_string()),
+        minus => Err(Errno::from_raw(-minus).into()),
+    }
+}
+
 /// Decimal, hexadecimal with 0x, or negative.
 fn argument(text: &str) -> Result<u64, Trouble> {
     let parsed = match text.strip_prefix("0x") {
@@ -221,6 +252,36 @@ fn argument(text: &str) -> Result<u64, Trouble> {
         }
     };
     parsed.ok_or_else(|| Trouble::Other(format!("{text:?} is not a number")))
+}
+
+/// Holds the program of every other process it sees, and tries for ever to open each for writing, which the kernel
+/// forbids only while it runs.
+fn grab() -> Outcome {
+    say("ready")?;
+    let mut held: BTreeMap<(u64, u64), (File, String, bool)> = BTreeMap::new();
+    let me = std::process::id().to_string();
+    loop {
+        for entry in fs::read_dir("/proc")?.flatten() {
+            let name = entry.file_name();
+            let other = name.to_string_lossy() != me.as_str();
+            let exe = entry.path().join("exe");
+            // A process may be gone by now, or be none.
+            let (true, Ok(file)) = (other, File::open(&exe)) else { continue };
+            let found = file.metadata()?;
+            if let Entry::Vacant(place) = held.entry((found.dev(), found.ino())) {
+                let link = fs::read_link(&exe).unwrap_or_default().display().to_string();
+                say(&format!("held {link}"))?;
+                place.insert((file, link, false));
+            }
+        }
+        for (file, link, opened) in held.values_mut().filter(|(.., opened)| !opened) {
+            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+            if OpenOptions::new().write(true).open(path).is_ok() {
+                *opened = true;
+                say(&format!("opened {link}"))?;
+            }
+        }
+    }
 }
 
 fn listen(path: &str) -> Outcome {

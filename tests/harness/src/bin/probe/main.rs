@@ -5,6 +5,7 @@
 //! none, and then those facts are null.
 
 mod act;
+mod agent;
 mod facts;
 mod raw;
 
@@ -26,6 +27,10 @@ probe write PATH TEXT       writes TEXT to PATH; as open
 probe read PATH             prints what PATH holds; as open
 probe stat PATH…            prints type, mode, owner and device number as JSON, of several as a list
 probe syscall NR [ARG…]     makes the call with numeric arguments; prints its result or the error's name
+probe syscalls CALL…        makes each call `NR,ARG,…`; prints a line for each as `syscall` does
+probe syscall-32 NR         makes the call through the 32-bit entry; prints its result or the error's name
+probe agent PATH NR=HOW…    answers seccomp notifications: HOW is `continue`, a value, or minus an errno
+probe grab                  holds the program of each process it sees and tries to open it for writing; tells of both
 probe listen [PATH]         accepts one connection on a unix socket (default /probe.sock), echoes its bytes, ends
 probe echo                  copies stdin to stdout
 probe say TEXT              prints it
