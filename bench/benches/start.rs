@@ -12,11 +12,11 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 fn main() {
-    let programs = Programs::ready();
     if let Err(why) = room::enter() {
         eprintln!("\n*** rrun-bench: {why} ***\n");
         return;
     }
+    let programs = Programs::ready();
     let mut criterion = Criterion::default().configure_from_args();
     let starts = rows(&mut criterion, "run", 100, subject::starts(&programs));
     let lives = rows(&mut criterion, "life", 20, life::lives(&programs));

@@ -74,8 +74,8 @@ fn rounds(
     of: impl FnOnce(&Programs) -> Rounds,
     base: impl Fn(&Row) -> String,
 ) -> Result<(), String> {
-    let programs = Programs::ready();
     room::enter()?;
+    let programs = Programs::ready();
     let mut rounds = of(&programs);
     for _ in 0..request.rounds {
         rounds.turn();
@@ -98,8 +98,8 @@ fn publish(request: &Request, rows: &[Row], base: impl Fn(&Row) -> String) -> Re
 }
 
 fn memory() -> Result<(), String> {
-    let programs = Programs::ready();
     room::enter()?;
+    let programs = Programs::ready();
     let bundle = scene::bundle(&programs, "memory", Seccomp::Docker, Life::Short);
     println!("{:<24}{:>8}{:>12}{:>12}", "KiB resident in run", "peak", "anonymous", "of files");
     for runtime in subject::runtimes(&programs, &bundle) {
@@ -111,8 +111,8 @@ fn memory() -> Result<(), String> {
 }
 
 fn instructions() -> Result<(), String> {
-    let programs = Programs::ready();
     room::enter()?;
+    let programs = Programs::ready();
     let bundle = scene::bundle(&programs, "instructions", Seccomp::Docker, Life::Short);
     let rrun = &subject::runtimes(&programs, &bundle)[0];
     let seen = watch(&mut rrun.run(&bundle, "bench"), Pace::Steps);
