@@ -40,26 +40,42 @@ pub(crate) const DEMO: &[Tool] =
 /// Makes sure that these tools are there, installing their packages where that is possible.
 pub(crate) fn need(tools: &[Tool]) -> Result<()> {
     let missing = missing(tools);
+    let may_install = geteuid().is_root() && on_path("apt-get").is_some();
+    // Kernels and services are downloaded later, by names that an old list no longer has.
+    if may_install && (!missing.is_empty() || !lists_are_fresh()) {
+        let updated = apt(&["update", "-q"]);
+        if !missing.is_empty() {
+            updated?;
+        }
+    }
     if missing.is_empty() {
         return Ok(());
     }
     let packages = missing.join(" ");
-    if !geteuid().is_root() || on_path("apt-get").is_none() {
+    if !may_install {
         return Err(format!(
             "packages are missing; install them with:\n  sudo apt-get install {packages}"
         ));
     }
     eprintln!("installing {packages}");
-    let apt = |args: &[&str]| -> Result<()> {
-        let mut apt = Command::new("apt-get");
-        apt.env("DEBIAN_FRONTEND", "noninteractive").args(args).stdout(Stdio::null());
-        let status = apt.status().map_err(|e| format!("apt-get: {e}"))?;
-        if status.success() { Ok(()) } else { Err(format!("apt-get {}: {status}", args.join(" "))) }
-    };
-    apt(&["update", "-q"])?;
     let mut install = vec!["install", "-y", "-q", "--no-install-recommends"];
     install.extend(&missing);
     apt(&install)
+}
+
+fn apt(args: &[&str]) -> Result<()> {
+    let mut apt = Command::new("apt-get");
+    apt.env("DEBIAN_FRONTEND", "noninteractive").args(args).stdout(Stdio::null());
+    let status = apt.status().map_err(|e| format!("apt-get: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("apt-get {}: {status}", args.join(" "))) }
+}
+
+/// Whether apt has asked its archives within a day. The lists themselves have the archives' dates; what it downloads to
+/// has its own.
+fn lists_are_fresh() -> bool {
+    let asked = std::fs::metadata("/var/lib/apt/lists/partial").and_then(|found| found.modified());
+    let age = asked.ok().and_then(|asked| asked.elapsed().ok());
+    age.is_some_and(|age| age.as_secs() < 24 * 60 * 60)
 }
 
 fn missing(tools: &[Tool]) -> Vec<&'static str> {
