@@ -16,7 +16,7 @@ pub fn adapted(config: &Value) -> Bundle {
         *into = config.clone();
         into["root"]["path"] = json!("rootfs");
         into["process"]["args"] = json!(["/bin/probe", "facts"]);
-        into["linux"]["cgroupsPath"] = json!(format!("/rrun-test-engines/{id}"));
+        into["linux"]["cgroupsPath"] = json!(format!("/rrun-test-engines-{id}"));
         bind_sources(into, &path);
         hooks(into, &path);
         rlimits(into);
