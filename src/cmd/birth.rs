@@ -13,7 +13,7 @@ use crate::container::process::ProcStat;
 use crate::container::{Container, LateHooks, NamespaceBits, Record, Reserved, Status, VERSION};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::launch::cgroup::Cgroup;
-use crate::launch::console::{PidfdOf, send_console, send_pidfd};
+use crate::launch::console::{PidfdOf, send_pidfd, take_master};
 use crate::launch::fault::point;
 use crate::launch::notify::{self, Proxy};
 use crate::launch::trace::Trace;
@@ -22,7 +22,7 @@ use crate::log;
 use crate::plan::{Plan, Request};
 use crate::timestamp::Timestamp;
 use std::ffi::OsString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// A container that has just come into being.
@@ -178,13 +178,8 @@ impl Owner for Newborn<'_> {
     }
 
     fn console(&mut self, master: OwnedFd, number: u32) -> Result<()> {
-        match &self.args.console_socket {
-            Some(socket) => send_console(socket, master.as_fd(), &format!("/dev/pts/{number}")),
-            None => {
-                self.master = Some(master);
-                Ok(())
-            }
-        }
+        self.master = take_master(master, number, self.args.console_socket.as_deref())?;
+        Ok(())
     }
 }
 

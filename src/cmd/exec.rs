@@ -10,7 +10,7 @@ use crate::cmd::create::close_trace;
 use crate::container::{Container, Status};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::launch::cgroup::Cgroup;
-use crate::launch::console::{PidfdOf, send_console, send_pidfd};
+use crate::launch::console::{PidfdOf, send_pidfd, take_master};
 use crate::launch::fault::point;
 use crate::launch::supervise::Supervisor;
 use crate::launch::trace::Trace;
@@ -204,12 +204,7 @@ impl Owner for Caller<'_> {
     }
 
     fn console(&mut self, master: OwnedFd, number: u32) -> Result<()> {
-        match &self.args.console_socket {
-            Some(socket) => send_console(socket, master.as_fd(), &format!("/dev/pts/{number}")),
-            None => {
-                self.master = Some(master);
-                Ok(())
-            }
-        }
+        self.master = take_master(master, number, self.args.console_socket.as_deref())?;
+        Ok(())
     }
 }

@@ -4,11 +4,12 @@
 //! bytes, one descriptor as its right. What a newcomer would get wrong: the message needs at least one byte, for a
 //! stream socket carries no rights without.
 
+use super::relay::fit;
 use super::socket::Address;
 use crate::error::{Error, Kind, Result, ResultExt};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use std::io::IoSlice;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -22,6 +23,24 @@ pub enum PidfdOf {
     Init,
     /// A process of `exec`.
     Exec,
+}
+
+/// Takes in the master of pty `number`: it goes to the console socket if there is one; else we keep it, at once as large
+/// as our own terminal, because the program may ask for its size as the first thing.
+///
+/// # Errors
+/// As [`send_console`].
+pub fn take_master(master: OwnedFd, number: u32, socket: Option<&Path>) -> Result<Option<OwnedFd>> {
+    match socket {
+        Some(socket) => {
+            send_console(socket, master.as_fd(), &format!("/dev/pts/{number}"))?;
+            Ok(None)
+        }
+        None => {
+            fit(master.as_fd());
+            Ok(Some(master))
+        }
+    }
 }
 
 /// Hands a pty's master to the listener of `--console-socket`. `pty_name` is the pty's path in the container.

@@ -17,7 +17,7 @@ use nix::sys::termios::{
 };
 use nix::unistd::{getpgrp, read, tcgetpgrp, write};
 use rrun_sys::tty;
-use std::io::{IsTerminal, Stdin, Stdout, stderr, stdin, stdout};
+use std::io::{IsTerminal, Stdin, Stdout, stdin, stdout};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// One page: what a poll promises of a pipe, and about what a pty hands out at once.
@@ -69,6 +69,16 @@ enum Source {
     Ended,
 }
 
+/// Makes the container's terminal as large as ours, if we have one.
+pub(super) fn fit(master: BorrowedFd<'_>) {
+    let ours = [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO];
+    let size = ours.into_iter().find_map(|fd| tty::size(fd).ok());
+    if let Some(size) = size.filter(|&size| size != tty::Size::default()) {
+        // A pty takes every size, and the container's life does not hang on it.
+        tty::resize(master.as_raw_fd(), size).ok();
+    }
+}
+
 impl Relay {
     /// Takes over `master`: gives it our terminal's size, and puts our terminal into raw mode.
     pub(super) fn new(master: OwnedFd) -> Result<Self> {
@@ -115,12 +125,7 @@ impl Relay {
 
     /// Gives the pty the size of our terminal. Without one it keeps the size that the configuration asked for.
     pub(super) fn resize(&self) {
-        let ours = [self.stdin.as_raw_fd(), self.stdout.as_raw_fd(), stderr().as_raw_fd()];
-        let size = ours.into_iter().find_map(|fd| tty::size(fd).ok());
-        if let Some(size) = size.filter(|&size| size != tty::Size::default()) {
-            // A pty takes every size, and the container's life does not hang on it.
-            tty::resize(self.master.as_raw_fd(), size).ok();
-        }
+        fit(self.master.as_fd());
     }
 
     /// What to poll now.

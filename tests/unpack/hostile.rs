@@ -191,10 +191,11 @@ fn directories_deeper_than_descriptors_are_removed_again() {
         return;
     }
     let scene = Scene::new("deep");
-    // A path may have 4096 bytes; links to half-way make trees deeper than that.
+    // A path may have 4096 bytes; links to half-way make trees deeper than that. Fewer than twenty: the kernel follows forty
+    // in one look-up, and counts those of a walk that it had to begin again twice.
     let deep = "d/".repeat(40);
     let mut tar = Tar::new();
-    for level in 0..30 {
+    for level in 0..15 {
         let from = if level == 0 { String::new() } else { format!("l{}/", level - 1) };
         tar = tar
             .directory(&format!("{from}{deep}"))
