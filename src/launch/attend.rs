@@ -38,12 +38,12 @@ impl Parent<'_> {
         }
         let meets = |wanted| plan.steps.iter().any(|step| step.act == Act::Reach(wanted));
         let waits_at_gate = opened.gate.is_some();
-        let early = !meets(Checkpoint::Cloned) && !meets(Checkpoint::Rootfs) && !hops;
-        if early && !waits_at_gate && !plan.terminal {
+        let has_business = meets(Checkpoint::Cloned) || meets(Checkpoint::Rootfs) || hops;
+        let ahead = !(has_business || waits_at_gate || plan.terminal);
+        if ahead {
             point("ready")?;
             self.proceed()?;
         }
-        let ahead = early && !waits_at_gate && !plan.terminal;
         let (mut starting, mut at_gate) = (false, false);
         loop {
             let Some((frame, descriptor)) = wire::receive(self.control.as_raw_fd())? else {
