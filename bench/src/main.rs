@@ -1,133 +1,76 @@
-//! `rrun-bench`: what rrun costs, as tables, without criterion.
+//! `rrun-bench`: what rrun costs and what its isolation gives, as tables and as a report.
 
-use rrun_bench::figures::{self, Row};
-use rrun_bench::programs::Programs;
-use rrun_bench::rounds::Rounds;
-use rrun_bench::scene::{Life, Seccomp};
-use rrun_bench::traced::{Pace, Resident, watch};
-use rrun_bench::{filters, life, room, scene, subject};
+mod cli;
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+use cli::{report, tables};
+use rrun_bench::suite::Pace;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "\
-usage: rrun-bench TABLE [--rounds N] [--json FILE]
-
-tables:
-  start         run of /bin/true: rrun beside the floor, runc and crun
-  life          create, state, start, exec, kill, delete
-  memory        the most memory that is resident in `run`
-  instructions  of `rrun run` in user space, counted one by one
-  size          of the binaries
-  filters       the steps of seccomp filters
-";
-
 fn main() -> ExitCode {
-    match Request::parse(std::env::args().skip(1)).and_then(|request| answer(&request)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("rrun-bench: {why}");
-            ExitCode::FAILURE
+    answer(&commands().get_matches()).unwrap_or_else(|why| {
+        eprintln!("rrun-bench: {why}");
+        ExitCode::FAILURE
+    })
+}
+
+fn commands() -> Command {
+    let only = Arg::new("only").long("only").value_name("PART,…").value_delimiter(',');
+    let out = Arg::new("out").long("out").value_parser(value_parser!(PathBuf)).required(true);
+    let pace = Arg::new("pace").long("pace").value_parser(["quick", "full"]).default_value("full");
+    let quick = Arg::new("quick").long("quick").action(clap::ArgAction::SetTrue);
+    let directory = Arg::new("directory").long("directory").value_parser(value_parser!(PathBuf));
+    let report = Command::new("report")
+        .about("measures everything and writes isobench.json, report.md and report.html")
+        .arg(quick.help("three minutes instead of thirty"))
+        .arg(only.help("these parts of the suite only"))
+        .arg(directory.default_value("target/isobench").help("where the results go"));
+    let part =
+        Command::new("part").hide(true).arg(Arg::new("name").required(true)).arg(pace).arg(out);
+    Command::new("rrun-bench")
+        .about("What rrun costs, and what its isolation gives, beside others and virtual machines")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands([report, part])
+        .subcommands(tables::TABLES.map(|(name, about)| table(name, about)))
+}
+
+fn table(name: &'static str, about: &'static str) -> Command {
+    let rounds = Arg::new("rounds").long("rounds").value_parser(value_parser!(usize));
+    let json = Arg::new("json").long("json").value_name("FILE");
+    Command::new(name)
+        .about(format!("a table: {about}"))
+        .arg(rounds.default_value("100").help("how often everyone has a turn"))
+        .arg(json.help("keeps every sample"))
+}
+
+fn answer(matches: &ArgMatches) -> Result<ExitCode, String> {
+    let Some((name, given)) = matches.subcommand() else { return Ok(ExitCode::FAILURE) };
+    match name {
+        "report" => report::report(&report::Request {
+            pace: if given.get_flag("quick") { Pace::Quick } else { Pace::Full },
+            only: given.get_many("only").unwrap_or_default().cloned().collect(),
+            directory: path(given, "directory"),
+        }),
+        "part" => report::part(&text(given, "name"), pace(given), &path(given, "out")),
+        table => {
+            let rounds = given.get_one("rounds").copied().unwrap_or(1);
+            let json = given.get_one("json").cloned();
+            tables::print(&tables::Request { table: table.to_owned(), rounds, json })?;
+            Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-struct Request {
-    table: String,
-    rounds: usize,
-    json: Option<String>,
+fn text(given: &ArgMatches, name: &str) -> String {
+    given.get_one::<String>(name).cloned().unwrap_or_default()
 }
 
-impl Request {
-    fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let table = words.next().ok_or(USAGE)?;
-        let mut request = Self { table, rounds: 100, json: None };
-        while let Some(flag) = words.next() {
-            let value = words.next().ok_or_else(|| format!("{flag} wants a value\n{USAGE}"))?;
-            match flag.as_str() {
-                "--rounds" => {
-                    request.rounds = value.parse().map_err(|_| format!("{value} is no number"))?;
-                }
-                "--json" => request.json = Some(value),
-                _ => return Err(format!("there is no {flag}\n{USAGE}")),
-            }
-        }
-        Ok(request)
-    }
+fn path(given: &ArgMatches, name: &str) -> PathBuf {
+    given.get_one::<PathBuf>(name).cloned().unwrap_or_default()
 }
 
-fn answer(request: &Request) -> Result<(), String> {
-    match request.table.as_str() {
-        "start" => rounds(request, subject::starts, |_| subject::FLOOR.to_owned()),
-        "life" => rounds(request, life::lives, figures::by_verb),
-        "memory" => memory(),
-        "instructions" => instructions(),
-        "size" => size(),
-        "filters" => {
-            print!("{}", filters::table());
-            Ok(())
-        }
-        other => Err(format!("there is no table {other}\n{USAGE}")),
-    }
-}
-
-fn rounds(
-    request: &Request,
-    of: impl FnOnce(&Programs) -> Rounds,
-    base: impl Fn(&Row) -> String,
-) -> Result<(), String> {
-    room::enter()?;
-    let programs = Programs::ready();
-    let mut rounds = of(&programs);
-    for _ in 0..request.rounds {
-        rounds.turn();
-    }
-    publish(request, &rounds.rows(), base)
-}
-
-/// Prints the rows and keeps them, if asked to.
-fn publish(request: &Request, rows: &[Row], base: impl Fn(&Row) -> String) -> Result<(), String> {
-    let machine = figures::machine();
-    print!("{}", figures::table(rows, base));
-    println!("{} rounds, shuffled; {machine}", request.rounds);
-    match &request.json {
-        None => Ok(()),
-        Some(file) => {
-            let text = figures::json(rows, &machine).to_string();
-            std::fs::write(file, text).map_err(|error| format!("write {file}: {error}"))
-        }
-    }
-}
-
-fn memory() -> Result<(), String> {
-    room::enter()?;
-    let programs = Programs::ready();
-    let bundle = scene::bundle(&programs, "memory", Seccomp::Docker, Life::Short);
-    println!("{:<24}{:>8}{:>12}{:>12}", "KiB resident in run", "peak", "anonymous", "of files");
-    for runtime in subject::runtimes(&programs, &bundle) {
-        let seen = watch(&mut runtime.run(&bundle, "bench"), Pace::Free);
-        let Resident { peak, anonymous, files } = seen.resident;
-        println!("{:<24}{peak:>8}{anonymous:>12}{files:>12}", runtime.label);
-    }
-    Ok(())
-}
-
-fn instructions() -> Result<(), String> {
-    room::enter()?;
-    let programs = Programs::ready();
-    let bundle = scene::bundle(&programs, "instructions", Seccomp::Docker, Life::Short);
-    let rrun = &subject::runtimes(&programs, &bundle)[0];
-    let seen = watch(&mut rrun.run(&bundle, "bench"), Pace::Steps);
-    let all: u64 = seen.instructions.iter().sum();
-    println!("rrun run, the parent in user space: {all} instructions");
-    println!("before and after it has executed itself: {:?}", seen.instructions);
-    Ok(())
-}
-
-fn size() -> Result<(), String> {
-    let programs = Programs::ready();
-    println!("{:<64}{:>12}", "binary", "bytes");
-    for file in [Some(programs.rrun), programs.runc, programs.crun].into_iter().flatten() {
-        let metadata = std::fs::metadata(&file).map_err(|error| format!("{error}"))?;
-        println!("{:<64}{:>12}", file.display(), metadata.len());
-    }
-    Ok(())
+fn pace(given: &ArgMatches) -> Pace {
+    Pace::of(&text(given, "pace")).unwrap_or(Pace::Full)
 }

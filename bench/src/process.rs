@@ -54,7 +54,8 @@ pub fn traced(command: &mut Command) {
 }
 
 /// The clock that the payload reads, too.
-fn now() -> Duration {
+#[must_use]
+pub fn now() -> Duration {
     clock_gettime(ClockId::CLOCK_MONOTONIC).must("read the clock").into()
 }
 

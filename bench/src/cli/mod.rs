@@ -1,0 +1,4 @@
+//! What `rrun-bench` can be asked for.
+
+pub mod report;
+pub mod tables;

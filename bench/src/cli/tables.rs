@@ -1,0 +1,111 @@
+//! The tables that need no report: what one question's answer is, now, as text.
+
+use rrun_bench::figures::{self, Row};
+use rrun_bench::programs::Programs;
+use rrun_bench::rounds::Rounds;
+use rrun_bench::scene::{Life, Seccomp};
+use rrun_bench::traced::{Pace, Resident, watch};
+use rrun_bench::{filters, life, room, scene, subject};
+
+/// Their names and what they show.
+pub const TABLES: [(&str, &str); 6] = [
+    ("start", "run of /bin/true: rrun beside the floor, runc and crun"),
+    ("life", "create, state, start, exec, kill, delete"),
+    ("memory", "the most memory that is resident in `run`"),
+    ("instructions", "of `rrun run` in user space, counted one by one"),
+    ("size", "of the binaries"),
+    ("filters", "the steps of seccomp filters"),
+];
+
+/// What was asked for.
+#[derive(Debug)]
+pub struct Request {
+    /// One of [`TABLES`].
+    pub table: String,
+    /// How often everyone has a turn.
+    pub rounds: usize,
+    /// Where every sample is kept.
+    pub json: Option<String>,
+}
+
+/// Prints a table.
+///
+/// # Errors
+/// A sentence.
+pub fn print(request: &Request) -> Result<(), String> {
+    match request.table.as_str() {
+        "start" => rounds(request, subject::starts, |_| subject::FLOOR.to_owned()),
+        "life" => rounds(request, life::lives, figures::by_verb),
+        "memory" => memory(),
+        "instructions" => instructions(),
+        "size" => size(),
+        "filters" => {
+            print!("{}", filters::table());
+            Ok(())
+        }
+        other => Err(format!("there is no table {other}")),
+    }
+}
+
+fn rounds(
+    request: &Request,
+    of: impl FnOnce(&Programs) -> Rounds,
+    base: impl Fn(&Row) -> String,
+) -> Result<(), String> {
+    room::enter()?;
+    let programs = Programs::ready();
+    let mut rounds = of(&programs);
+    for _ in 0..request.rounds {
+        rounds.turn();
+    }
+    publish(request, &rounds.rows(), base)
+}
+
+/// Prints the rows and keeps them, if asked to.
+fn publish(request: &Request, rows: &[Row], base: impl Fn(&Row) -> String) -> Result<(), String> {
+    let machine = figures::machine();
+    print!("{}", figures::table(rows, base));
+    println!("{} rounds, shuffled; {machine}", request.rounds);
+    match &request.json {
+        None => Ok(()),
+        Some(file) => {
+            let text = figures::json(rows, &machine).to_string();
+            std::fs::write(file, text).map_err(|error| format!("write {file}: {error}"))
+        }
+    }
+}
+
+fn memory() -> Result<(), String> {
+    room::enter()?;
+    let programs = Programs::ready();
+    let bundle = scene::bundle(&programs, "memory", Seccomp::Docker, Life::Short);
+    println!("{:<24}{:>8}{:>12}{:>12}", "KiB resident in run", "peak", "anonymous", "of files");
+    for runtime in subject::runtimes(&programs, &bundle) {
+        let seen = watch(&mut runtime.run(&bundle, "bench"), Pace::Free);
+        let Resident { peak, anonymous, files } = seen.resident;
+        println!("{:<24}{peak:>8}{anonymous:>12}{files:>12}", runtime.label);
+    }
+    Ok(())
+}
+
+fn instructions() -> Result<(), String> {
+    room::enter()?;
+    let programs = Programs::ready();
+    let bundle = scene::bundle(&programs, "instructions", Seccomp::Docker, Life::Short);
+    let rrun = &subject::runtimes(&programs, &bundle)[0];
+    let seen = watch(&mut rrun.run(&bundle, "bench"), Pace::Steps);
+    let all: u64 = seen.instructions.iter().sum();
+    println!("rrun run, the parent in user space: {all} instructions");
+    println!("before and after it has executed itself: {:?}", seen.instructions);
+    Ok(())
+}
+
+fn size() -> Result<(), String> {
+    let programs = Programs::ready();
+    println!("{:<64}{:>12}", "binary", "bytes");
+    for file in [Some(programs.rrun), programs.runc, programs.crun].into_iter().flatten() {
+        let metadata = std::fs::metadata(&file).map_err(|error| format!("{error}"))?;
+        println!("{:<64}{:>12}", file.display(), metadata.len());
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! The suite: its parts, in order, each measured in a process of its own.
+//!
+//! ```text
+//! rrun-bench report ──► rrun-bench part start --pace quick --out FILE      rows, or the sentence of what went wrong
+//!                  ──► rrun-bench part lane-i …                           deadline: three times what it should take
+//!                      …
+//!                  ──► isobench.json ──► report.md, report.html
+//! ```
+//!
+//! A process for each, because each enters rooms (mount and network namespaces) that can't be left again, and because a
+//! part that panics or hangs is then one [`Problem`] and not the end of the run. What a newcomer would get wrong: a
+//! missing tool is no error here; it is a row with the reason.
+
+mod run;
+
+pub use run::{Outcome, run};
+
+use crate::programs::Programs;
+use crate::result::Row;
+use std::time::Duration;
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// All parts in three minutes: fewer rounds, fewer cases.
+    Quick,
+    /// All parts in half an hour.
+    Full,
+}
+
+impl Pace {
+    /// As it is called on the command line.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Full => "full",
+        }
+    }
+
+    /// The pace of this word.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Quick, Self::Full].into_iter().find(|pace| pace.word() == word)
+    }
+
+    /// One of two, for instance a number of rounds.
+    #[must_use]
+    pub fn pick<T>(self, quick: T, full: T) -> T {
+        match self {
+            Self::Quick => quick,
+            Self::Full => full,
+        }
+    }
+}
+
+/// What a part is given.
+#[derive(Debug)]
+pub struct Context {
+    /// What is measured: built and installed already.
+    pub programs: Programs,
+    /// How much.
+    pub pace: Pace,
+}
+
+impl Context {
+    /// Tells the person who waits what is being done.
+    pub fn progress(&self, what: &str) {
+        eprintln!("    {what}");
+    }
+}
+
+/// A part of the suite: rows of one or more metrics that are measured together.
+#[derive(Debug)]
+pub struct Part {
+    /// As `--only` calls it.
+    pub name: &'static str,
+    /// One line for the person who waits.
+    pub about: &'static str,
+    /// What it should take, quick and full; three times as long is a hang.
+    pub takes: [Duration; 2],
+    /// Measures. An error is a sentence: a measurement went wrong, and the run fails.
+    pub measure: fn(&Context) -> Result<Vec<Row>, String>,
+}
+
+/// All parts, in the order in which they run.
+pub const PARTS: &[Part] = &[Part {
+    name: "start",
+    about: "cold starts, one after the other (M1, M1c)",
+    takes: [Duration::from_secs(30), Duration::from_secs(300)],
+    measure: crate::start::measure,
+}];
+
+/// The part of this name.
+///
+/// # Errors
+/// A sentence that lists the names.
+pub fn part(name: &str) -> Result<&'static Part, String> {
+    let names = || PARTS.iter().map(|part| part.name).collect::<Vec<_>>().join(", ");
+    let found = PARTS.iter().find(|part| part.name == name);
+    found.ok_or_else(|| format!("there is no part {name:?}; there are {}", names()))
+}
