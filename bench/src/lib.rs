@@ -18,6 +18,7 @@
 
 pub mod figures;
 pub mod filters;
+pub mod lane_i;
 pub mod life;
 pub mod process;
 pub mod programs;

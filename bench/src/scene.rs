@@ -36,11 +36,18 @@ pub enum Life {
 pub fn bundle(programs: &Programs, name: &str, seccomp: Seccomp, life: Life) -> PathBuf {
     let bundle = room::directory().join("bundles").join(name);
     rootfs(&bundle.join("rootfs"), &programs.payload);
-    let text = fs::read_to_string(workspace().join(DOCKER)).must("read Docker's configuration");
-    let mut config: Value = serde_json::from_str(&text).must("parse Docker's configuration");
-    adapt(&mut config, name, seccomp, life);
+    let config = config(name, seccomp, life);
     fs::write(bundle.join("config.json"), config.to_string()).must("write config.json");
     bundle
+}
+
+/// The configuration of such a bundle.
+#[must_use]
+pub fn config(name: &str, seccomp: Seccomp, life: Life) -> Value {
+    let text = fs::read_to_string(workspace().join(DOCKER)).must("read Docker's configuration");
+    let mut config = serde_json::from_str(&text).must("parse Docker's configuration");
+    adapt(&mut config, name, seccomp, life);
+    config
 }
 
 /// A rootfs with the payload and the directories that mounts need.

@@ -84,12 +84,20 @@ pub struct Part {
 }
 
 /// All parts, in the order in which they run.
-pub const PARTS: &[Part] = &[Part {
-    name: "start",
-    about: "cold starts, one after the other (M1, M1c)",
-    takes: [Duration::from_secs(30), Duration::from_secs(300)],
-    measure: crate::start::measure,
-}];
+pub const PARTS: &[Part] = &[
+    Part {
+        name: "start",
+        about: "cold starts, one after the other (M1, M1c)",
+        takes: [Duration::from_secs(30), Duration::from_secs(300)],
+        measure: crate::start::measure,
+    },
+    Part {
+        name: "lane-i",
+        about: "instructions of starts, system calls and noisy neighbours (M1i, M7, M12)",
+        takes: [Duration::from_secs(35), Duration::from_secs(180)],
+        measure: crate::lane_i::measure,
+    },
+];
 
 /// The part of this name.
 ///

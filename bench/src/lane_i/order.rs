@@ -1,0 +1,50 @@
+//! What the guest is asked to do, and what it answers: both are JSON.
+//!
+//! It refuses to let the guest decide anything: who is started how often is the host's order. What a newcomer would get
+//! wrong: paths here are the guest's.
+
+use serde::{Deserialize, Serialize};
+
+/// Where the guest finds its order.
+pub const FILE: &str = "/order.json";
+
+/// A program and its arguments.
+pub type Words = Vec<String>;
+
+/// Everything for one boot.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// How often everyone in `starts` has a turn, after one turn that is not counted.
+    pub rounds: usize,
+    /// Who is started.
+    pub starts: Vec<Start>,
+}
+
+/// Something that ends with the payload's first instruction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// "run", "exec".
+    pub case: String,
+    /// Who.
+    pub subject: String,
+    /// How often it is done in each of the rounds.
+    pub times: usize,
+    /// Done first, not counted.
+    pub before: Vec<Words>,
+    /// Counted, from before the first one's birth to the payload's first instruction.
+    pub counted: Vec<Words>,
+    /// Done after, not counted.
+    pub after: Vec<Words>,
+}
+
+/// A line of the guest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// One sample of a row of this metric ("M1i"), case and subject.
+    Sample(String, String, String, f64),
+    /// It can't go on: a sentence.
+    Failed(String),
+    /// All is done.
+    Done,
+}
