@@ -13,5 +13,6 @@
 mod recipe;
 mod session;
 
-pub use recipe::{Accelerator, Model, Recipe};
+pub use recipe::{Accelerator, Model, Recipe, TUNED};
+pub(crate) use session::listen;
 pub use session::{Line, POWERED_OFF, Session};
