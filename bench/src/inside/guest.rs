@@ -5,13 +5,9 @@
 
 use super::{Running, Task};
 use crate::room;
-use crate::vm::{Recipe, Session, TUNED};
-use rrun_harness::cpio::Cpio;
+use crate::vm::{Initramfs, Kernel, Recipe, Session, TUNED};
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// A kernel module: its name and what is in its file, unpacked.
-pub type Module = (String, Vec<u8>);
 
 /// A machine and what its guests are made of.
 #[derive(Debug, Clone)]
@@ -23,13 +19,17 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// `vm`: this machine, whose initramfs, in the room, has the program and these modules, each after those that it
-    /// needs.
+    /// `vm`: this machine, whose initramfs, in the room, has the program and these modules of its kernel.
     ///
     /// # Errors
     /// A sentence.
-    pub fn new(mut recipe: Recipe, program: &Path, modules: &[Module]) -> Result<Self, String> {
-        recipe.initramfs = initramfs("workload.cpio", program, modules)?;
+    pub fn new(
+        mut recipe: Recipe,
+        program: &Path,
+        kernel: &Kernel,
+        modules: &[&str],
+    ) -> Result<Self, String> {
+        recipe.initramfs = initramfs(program, kernel, modules)?;
         Ok(Self { name: "vm".to_owned(), recipe })
     }
 
@@ -45,23 +45,16 @@ impl Guest {
 }
 
 /// Writes an initramfs into the room.
-///
-/// # Errors
-/// A sentence.
-pub fn initramfs(name: &str, program: &Path, modules: &[Module]) -> Result<PathBuf, String> {
-    let told = |path: &Path, why: std::io::Error| format!("{}: {why}", path.display());
-    let content = fs::read(program).map_err(|why| told(program, why))?;
-    let mut archive = Cpio::new();
-    for directory in ["dev", "proc", "sys", "tmp", "data", "modules"] {
+fn initramfs(program: &Path, kernel: &Kernel, modules: &[&str]) -> Result<PathBuf, String> {
+    let mut archive = Initramfs::new(program)?;
+    for directory in ["proc", "sys", "tmp", "data"] {
         archive.directory(directory);
     }
-    archive.character("dev/console", 5, 1);
-    archive.file("init", 0o755, &content);
-    for (number, (module, content)) in modules.iter().enumerate() {
-        archive.file(&format!("modules/{number:02}-{module}.ko"), 0o644, content);
+    if !modules.is_empty() {
+        archive.modules(kernel, modules, &[])?;
     }
-    let file = room::directory().join(name);
-    fs::create_dir_all(room::directory()).map_err(|why| told(&file, why))?;
-    fs::write(&file, archive.finish()).map_err(|why| told(&file, why))?;
+    let file = room::directory().join(format!("workload-{}.cpio", modules.join("-")));
+    fs::create_dir_all(room::directory()).map_err(|why| format!("{}: {why}", file.display()))?;
+    archive.write(&file)?;
     Ok(file)
 }

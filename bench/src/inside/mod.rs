@@ -17,7 +17,7 @@ mod running;
 
 pub use answer::{Answer, Said};
 pub use container::{Container, containers, rootfs};
-pub use guest::{Guest, Module, initramfs};
+pub use guest::Guest;
 pub use running::Running;
 
 use std::path::PathBuf;

@@ -48,14 +48,11 @@ fn port() -> Result<File, String> {
     OpenOptions::new().write(true).open("/dev/port").map_err(|why| format!("/dev/port: {why}"))
 }
 
-/// Loads /modules in the order of their names, which is the order of their needs.
+/// Loads the modules that /modules/order lists; without that file there are none.
 fn modules() -> Result<(), String> {
-    let entries = fs::read_dir("/modules").into_iter().flatten().flatten();
-    let mut files: Vec<_> = entries.map(|entry| entry.path()).collect();
-    files.sort();
-    for file in files {
-        let told = |why: String| format!("load {}: {why}", file.display());
-        let module = File::open(&file).map_err(|why| told(why.to_string()))?;
+    for file in fs::read_to_string("/modules/order").unwrap_or_default().lines() {
+        let told = |why: String| format!("load {file}: {why}");
+        let module = File::open(file).map_err(|why| told(why.to_string()))?;
         finit_module(&module, c"", ModuleInitFlags::empty())
             .map_err(|why| told(why.to_string()))?;
     }
