@@ -16,8 +16,10 @@ pub struct Programs {
     pub floor: PathBuf,
     /// /bin/true of every container.
     pub payload: PathBuf,
+    /// What works and says how long it took: a process, a container's process, a guest's /init.
+    pub workload: PathBuf,
     /// The first process of lane I's guest.
-    pub inside: PathBuf,
+    pub lane_i_guest: PathBuf,
     /// Ours; `RRUN_BENCH_RRUN` names another build of it.
     pub rrun: PathBuf,
     /// runc of the machine.
@@ -34,7 +36,8 @@ impl Programs {
         let named = std::env::var_os("RRUN_BENCH_RRUN").map(PathBuf::from);
         let mut build = Command::new(cargo);
         build.current_dir(workspace()).args(["build", "--release", "--quiet", "-p", "rrun-bench"]);
-        build.args(["--bin", "floor", "--bin", "payload", "--bin", "inside"]);
+        build.args(["--bin", "floor", "--bin", "payload", "--bin", "workload"]);
+        build.args(["--bin", "lane-i-guest"]);
         if named.is_none() {
             build.args(["-p", "rrun", "--bin", "rrun"]);
         }
@@ -52,7 +55,8 @@ impl Programs {
         Self {
             floor: install(&release.join("floor"), "floor"),
             payload: install(&release.join("payload"), "payload"),
-            inside: install(&release.join("inside"), "inside"),
+            workload: install(&release.join("workload"), "workload"),
+            lane_i_guest: install(&release.join("lane-i-guest"), "lane-i-guest"),
             rrun: install(&rrun, "rrun"),
             runc: on_path("runc"),
             crun: on_path("crun"),

@@ -5,7 +5,7 @@
 
 use super::order;
 use crate::programs::Programs;
-use crate::scene::{self, Life, Seccomp};
+use crate::scene::{self, Seccomp};
 use rrun_harness::cpio::Cpio;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,12 +37,13 @@ impl Freight {
         for directory in ["dev", "proc", "sys", "tmp"] {
             freight.directories.insert(Path::new(ROOTFS).join(directory));
         }
-        freight.program("init", &programs.inside)?;
+        freight.program("init", &programs.lane_i_guest)?;
         freight.program("bin/floor", &programs.floor)?;
         freight.program("bin/payload", &programs.payload)?;
+        freight.program("bin/workload", &programs.workload)?;
         freight.program("bin/rrun", &programs.rrun)?;
         freight.program(&format!("{ROOTFS}/bin/true"), &programs.payload)?;
-        freight.program(&format!("{ROOTFS}/bin/inside"), &programs.inside)?;
+        freight.program(&format!("{ROOTFS}/bin/workload"), &programs.workload)?;
         let references = [("bin/runc", &programs.runc), ("bin/crun", &programs.crun)];
         for (name, program) in references {
             let Some(program) = program else { continue };
@@ -61,10 +62,11 @@ impl Freight {
         &mut self,
         name: &str,
         seccomp: Seccomp,
-        life: Life,
+        args: &[&str],
         change: impl FnOnce(&mut Value),
     ) {
-        let mut config = scene::config(name, seccomp, life);
+        let mut config = scene::configuration(name, seccomp);
+        config["process"]["args"] = json!(args);
         config["root"]["path"] = json!(format!("/{ROOTFS}"));
         config["linux"]["cgroupsPath"] = json!(format!("/bench-{name}"));
         change(&mut config);
@@ -123,7 +125,8 @@ fn libraries(program: &Path) -> Result<Vec<PathBuf>, String> {
 
 /// "libc.so.6 => /lib/libc.so.6 (0x…)", or the path alone: of each line the first word that is a path.
 fn paths(said: &str) -> Vec<PathBuf> {
-    let path = |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(Into::into);
+    let path =
+        |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(Into::into);
     said.lines().filter_map(path).collect()
 }
 

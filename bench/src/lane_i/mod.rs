@@ -1,7 +1,7 @@
 //! Lane I: what starts, system calls and neighbours cost in instructions, inside one emulated machine that counts them.
 //!
 //! ```text
-//! host: freight ── initramfs: programs, bundles, order.json ──►  guest: inside, pid 1, one processor
+//! host: freight ── initramfs: programs, bundles, order.json ──►  guest: lane-i-guest, pid 1
 //!       rows    ◄── a line of JSON for each sample, port 0xe9 ──   time stamp counter = instructions executed
 //! ```
 //!
@@ -12,14 +12,14 @@
 
 pub mod boot;
 pub mod freight;
-pub mod inside;
+pub mod guest;
 pub mod order;
 pub mod ports;
 pub mod starts;
 
 use crate::result::Row;
 use crate::suite::Context;
-use order::{Answer, Order};
+use order::Order;
 
 /// Measures.
 ///
@@ -33,13 +33,17 @@ pub fn measure(context: &Context) -> Result<Vec<Row>, String> {
     std::fs::create_dir_all(&directory).map_err(|why| why.to_string())?;
     let initramfs = directory.join("initramfs");
     std::fs::write(&initramfs, freight.archive()).map_err(|why| why.to_string())?;
-    let kernel = std::env::var_os("RRUN_BENCH_KERNEL").unwrap_or_default();
-    let said = boot::answers(kernel.as_ref(), &initramfs);
+    let kernel = crate::vm::Kernel::find()?;
+    let said = boot::answers(kernel.best(), &initramfs);
     std::fs::remove_dir_all(&directory).ok();
     let mut all = std::collections::BTreeMap::<String, Vec<f64>>::new();
     for answer in said? {
-        if let order::Answer::Sample(_, case, subject, value) = answer { all.entry(format!("{case} {subject}")).or_default().push(value); }
+        if let order::Answer::Sample(_, case, subject, value) = answer {
+            all.entry(format!("{case} {subject}")).or_default().push(value);
+        }
     }
-    for (k, v) in all { println!("{k:30} {:?} {v:?}", crate::stats::median(&v)); }
+    for (k, v) in all {
+        println!("{k:30} {:?} {v:?}", crate::stats::median(&v));
+    }
     Ok(Vec::new())
 }

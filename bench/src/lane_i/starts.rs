@@ -3,7 +3,7 @@
 use super::freight::Freight;
 use super::order::{Start, Words};
 use crate::programs::Programs;
-use crate::scene::{Life, Seccomp};
+use crate::scene::Seccomp;
 
 /// From when to when.
 pub const INTERVAL: &str = "t0→t1: time stamp counter before the birth of the runtime's process → the payload's first \
@@ -12,9 +12,9 @@ pub const INTERVAL: &str = "t0→t1: time stamp counter before the birth of the 
 /// Adds the bundles, and says who is started. `verbs`: also what isn't `run`.
 pub fn order(freight: &mut Freight, programs: &Programs, verbs: bool) -> Vec<Start> {
     for (name, seccomp) in [("filtered", Seccomp::Docker), ("unfiltered", Seccomp::None)] {
-        freight.bundle(name, seccomp, Life::Short, |_| {});
+        freight.bundle(name, seccomp, &["/bin/true"], |_| {});
     }
-    freight.bundle("waits", Seccomp::Docker, Life::Long, |_| {});
+    freight.bundle("waits", Seccomp::Docker, &["/bin/true", "pause"], |_| {});
     let mut starts = vec![
         start("run", "spawn", 5, &["/bin/payload"]),
         start("run", "floor", 5, &["/bin/floor", "/rootfs"]),
@@ -26,7 +26,12 @@ pub fn order(freight: &mut Freight, programs: &Programs, verbs: bool) -> Vec<Sta
             let subject = format!("{runtime}{suffix}");
             let bundle = format!("/bundles/{bundle}");
             let program = format!("/bin/{runtime}");
-            starts.push(start("run", &subject, times, &[&program, "run", "--bundle", &bundle, "one"]));
+            starts.push(start(
+                "run",
+                &subject,
+                times,
+                &[&program, "run", "--bundle", &bundle, "one"],
+            ));
         }
         if verbs {
             starts.extend([create_and_start(runtime), exec(runtime)]);
@@ -37,7 +42,8 @@ pub fn order(freight: &mut Freight, programs: &Programs, verbs: bool) -> Vec<Sta
 
 /// The runtimes of this machine.
 fn runtimes(programs: &Programs) -> impl Iterator<Item = &'static str> {
-    let all = [("rrun", true), ("runc", programs.runc.is_some()), ("crun", programs.crun.is_some())];
+    let all =
+        [("rrun", true), ("runc", programs.runc.is_some()), ("crun", programs.crun.is_some())];
     all.into_iter().filter(|(_, there)| *there).map(|(name, _)| name)
 }
 
