@@ -6,23 +6,18 @@
 use super::order;
 use crate::programs::Programs;
 use crate::scene::{self, Seccomp};
-use rrun_harness::cpio::Cpio;
+use crate::vm::Initramfs;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The containers' root.
 const ROOTFS: &str = "rootfs";
 
-/// An initramfs under construction.
-#[derive(Debug, Default)]
-pub struct Freight {
-    /// By the guest's path, without the first slash.
-    files: BTreeMap<PathBuf, (u32, Vec<u8>)>,
-    directories: BTreeSet<PathBuf>,
-}
+/// What the guest boots with, under construction.
+#[derive(Debug)]
+pub struct Freight(Initramfs);
 
 impl Freight {
     /// With all programs, as /bin/NAME, and the containers' root.
@@ -30,31 +25,31 @@ impl Freight {
     /// # Errors
     /// A file can't be read.
     pub fn of(programs: &Programs) -> Result<Self, String> {
-        let mut freight = Self::default();
-        for directory in ["dev", "proc", "sys", "run", "tmp", "new", "etc"] {
-            freight.directories.insert(directory.into());
+        let mut files = Initramfs::new(&programs.lane_i_guest)?;
+        for directory in ["proc", "sys", "run", "tmp", "new"] {
+            files.directory(directory);
         }
         for directory in ["dev", "proc", "sys", "tmp"] {
-            freight.directories.insert(Path::new(ROOTFS).join(directory));
+            files.directory(&format!("{ROOTFS}/{directory}"));
         }
-        freight.program("init", &programs.lane_i_guest)?;
-        freight.program("bin/floor", &programs.floor)?;
-        freight.program("bin/payload", &programs.payload)?;
-        freight.program("bin/workload", &programs.workload)?;
-        freight.program("bin/rrun", &programs.rrun)?;
-        freight.program(&format!("{ROOTFS}/bin/true"), &programs.payload)?;
-        freight.program(&format!("{ROOTFS}/bin/workload"), &programs.workload)?;
-        let references = [("bin/runc", &programs.runc), ("bin/crun", &programs.crun)];
-        for (name, program) in references {
+        files.copy(&programs.floor, "bin/floor")?.copy(&programs.rrun, "bin/rrun")?;
+        // The same programs outside and inside.
+        for root in ["", ROOTFS] {
+            files.copy(&programs.payload, &format!("{root}/bin/true"))?;
+            files.copy(&programs.workload, &format!("{root}/bin/workload"))?;
+            files.copy(&programs.lane_i_guest, &format!("{root}/bin/aggressor"))?;
+        }
+        let mut there = BTreeSet::new();
+        for (name, program) in [("bin/runc", &programs.runc), ("bin/crun", &programs.crun)] {
             let Some(program) = program else { continue };
-            freight.program(name, program)?;
+            files.copy(program, name)?;
             for library in libraries(program)? {
-                let content = read(&library)?;
-                let name = library.strip_prefix("/").unwrap_or(&library).to_owned();
-                freight.put(name, 0o755, content);
+                if there.insert(library.clone()) {
+                    files.copy(&library, &library.to_string_lossy())?;
+                }
             }
         }
-        Ok(freight)
+        Ok(Self(files))
     }
 
     /// A bundle at /bundles/NAME, of Docker's configuration, as `change` leaves it.
@@ -66,53 +61,29 @@ impl Freight {
         change: impl FnOnce(&mut Value),
     ) {
         let mut config = scene::configuration(name, seccomp);
-        config["process"]["args"] = json!(args);
         config["root"]["path"] = json!(format!("/{ROOTFS}"));
-        config["linux"]["cgroupsPath"] = json!(format!("/bench-{name}"));
+        config["process"]["args"] = json!(args);
+        config["linux"]["cgroupsPath"] = json!(format!("/{}", cgroup(name)));
         change(&mut config);
-        let place = Path::new("bundles").join(name).join("config.json");
-        self.put(place, 0o644, config.to_string().into_bytes());
+        let place = format!("bundles/{name}/config.json");
+        self.0.file(&place, 0o644, config.to_string().as_bytes());
     }
 
-    /// The order.
+    /// Closes it with the order, and writes it.
     ///
     /// # Errors
-    /// It can't be written as JSON.
-    pub fn order(&mut self, order: &order::Order) -> Result<(), String> {
+    /// A file can't be written.
+    pub fn write(mut self, order: &order::Order, place: &Path) -> Result<(), String> {
         let text = serde_json::to_vec(order).map_err(|why| format!("the order: {why}"))?;
-        self.put(order::FILE.trim_start_matches('/').into(), 0o644, text);
-        Ok(())
-    }
-
-    /// The archive, parents before what is in them.
-    #[must_use]
-    pub fn archive(&self) -> Vec<u8> {
-        let mut archive = Cpio::new();
-        for directory in &self.directories {
-            archive.directory(&directory.to_string_lossy());
-        }
-        archive.character("dev/console", 5, 1);
-        for (name, (mode, content)) in &self.files {
-            archive.file(&name.to_string_lossy(), *mode, content);
-        }
-        archive.finish()
-    }
-
-    fn program(&mut self, name: &str, program: &Path) -> Result<(), String> {
-        let content = read(program)?;
-        self.put(name.into(), 0o755, content);
-        Ok(())
-    }
-
-    fn put(&mut self, name: PathBuf, mode: u32, content: Vec<u8>) {
-        let parents = name.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty());
-        self.directories.extend(parents.map(Path::to_owned));
-        self.files.insert(name, (mode, content));
+        self.0.file(order::FILE, 0o644, &text);
+        self.0.write(place)
     }
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, String> {
-    fs::read(file).map_err(|why| format!("read {}: {why}", file.display()))
+/// The cgroup of the bundle of this name.
+#[must_use]
+pub fn cgroup(bundle: &str) -> String {
+    format!("bench-{bundle}")
 }
 
 /// The shared libraries of a program and its interpreter.
@@ -143,14 +114,5 @@ mod tests {
             [Path::new("/lib/x/libc.so.6"), Path::new("/lib64/ld-linux-x86-64.so.2")]
         );
         assert!(paths("\tstatically linked\n").is_empty());
-    }
-
-    #[test]
-    fn parents_come_before_what_is_in_them() {
-        let mut freight = Freight::default();
-        freight.put("a/b/c".into(), 0o644, b"x".to_vec());
-        let archive = freight.archive();
-        let place = |name: &[u8]| archive.windows(name.len()).position(|window| window == name);
-        assert!(place(b"a\0") < place(b"a/b\0") && place(b"a/b\0") < place(b"a/b/c\0"));
     }
 }

@@ -18,6 +18,25 @@ pub struct Order {
     pub rounds: usize,
     /// Who is started.
     pub starts: Vec<Start>,
+    /// Additions of the victim's fixed work; none, no victim.
+    pub work: u64,
+    /// Beside whom it is done, after it was done alone.
+    pub neighbours: Vec<Neighbour>,
+}
+
+/// Somebody noisy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// "4 hogs | cpu.max 10 %".
+    pub case: String,
+    /// Who holds it: "bare", "rrun".
+    pub subject: String,
+    /// Done before the victim works; without a container, the noise itself.
+    pub before: Vec<Words>,
+    /// Its cgroup, unless it has none of its own.
+    pub cgroup: Option<String>,
+    /// Done after: the last of it succeeds when nothing is left.
+    pub after: Vec<Words>,
 }
 
 /// Something that ends with the payload's first instruction.
@@ -43,6 +62,8 @@ pub struct Start {
 pub enum Answer {
     /// One sample of a row of this metric ("M1i"), case and subject.
     Sample(String, String, String, f64),
+    /// It did not finish: metric, case, subject, and a sentence.
+    DidNotFinish(String, String, String, String),
     /// It can't go on: a sentence.
     Failed(String),
     /// All is done.

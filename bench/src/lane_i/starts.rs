@@ -16,7 +16,7 @@ pub fn order(freight: &mut Freight, programs: &Programs, verbs: bool) -> Vec<Sta
     }
     freight.bundle("waits", Seccomp::Docker, &["/bin/true", "pause"], |_| {});
     let mut starts = vec![
-        start("run", "spawn", 5, &["/bin/payload"]),
+        start("run", "spawn", 5, &["/bin/true"]),
         start("run", "floor", 5, &["/bin/floor", "/rootfs"]),
     ];
     for runtime in runtimes(programs) {

@@ -3,7 +3,10 @@
 //! It refuses to go on after a failure: it says what failed. What a newcomer would get wrong: an initramfs can't be
 //! pivoted away, and every runtime pivots; so the files are bound to a second place, which is moved over the root.
 
+pub mod aggressor;
+mod neighbours;
 mod starts;
+mod work;
 
 use super::order::{Answer, FILE, Order};
 use super::ports;
@@ -27,7 +30,8 @@ fn perform() -> Result<(), String> {
     furnish()?;
     let text = fs::read_to_string(FILE).map_err(to("read the order"))?;
     let order: Order = serde_json::from_str(&text).map_err(to("understand the order"))?;
-    starts::perform(&order)
+    starts::perform(&order)?;
+    neighbours::perform(&order)
 }
 
 /// The file systems that a container's host has, and every controller for whoever asks.
