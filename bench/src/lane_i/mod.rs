@@ -145,11 +145,11 @@ fn files(context: &Context, place: &Path) -> Result<Files, String> {
     };
     let mut freight = Freight::of(&context.programs)?;
     let starts = starts::order(&mut freight, &context.programs, context.pace == Pace::Full);
-    let order = Order { rounds: context.pace.pick(4, 8), starts, ..Order::default() };
+    let order = Order { rounds: context.pace.pick(3, 8), starts, ..Order::default() };
     freight.write(&order, &files.starts)?;
     let mut freight = Freight::of(&context.programs)?;
     let neighbours = neighbours::order(&mut freight);
-    let work = context.pace.pick(60_000_000, 100_000_000);
+    let work = context.pace.pick(40_000_000, 100_000_000);
     freight.write(&Order { work, neighbours, ..Order::default() }, &files.neighbours)?;
     Initramfs::new(&context.programs.payload)?.write(&files.payload)?;
     Ok(files)

@@ -1,7 +1,7 @@
 //! Who is noisy in lane I, and how much slower a victim should be for it (M12).
 
 use super::freight::{Freight, cgroup};
-use super::order::{Neighbour, Words};
+use super::order::{Fact, Neighbour, Words};
 use crate::scene::Seccomp;
 use serde_json::{Value, json};
 
@@ -15,6 +15,7 @@ struct Noise {
     case: &'static str,
     args: &'static [&'static str],
     limits: fn() -> Value,
+    facts: &'static [Fact],
     theory: &'static str,
 }
 
@@ -23,7 +24,8 @@ const BOMB: &[&str] = &["/bin/aggressor", "bomb"];
 const MEMORY: &[&str] = &["/bin/aggressor", "memory"];
 
 const PER_GROUP: &str = "theory: 2, for a cgroup competes as one, whatever is in it";
-const TENTH: &str = "theory: at most 1.111, for a tenth of the processor is the neighbour's";
+const TENTH: &str =
+    "theory: 1.111 over many periods of 100 ms, for a tenth of each is the neighbour's";
 
 /// All in containers.
 const NOISES: [Noise; 8] = [
@@ -32,14 +34,23 @@ const NOISES: [Noise; 8] = [
         case: "1 hog",
         args: &["/bin/aggressor", "hogs", "1"],
         limits: || json!({}),
+        facts: &[],
         theory: PER_GROUP,
     },
-    Noise { bundle: "hogs", case: "4 hogs", args: HOGS, limits: || json!({}), theory: PER_GROUP },
+    Noise {
+        bundle: "hogs",
+        case: "4 hogs",
+        args: HOGS,
+        limits: || json!({}),
+        facts: &[],
+        theory: PER_GROUP,
+    },
     Noise {
         bundle: "light",
         case: "4 hogs | cpu.weight 4",
         args: HOGS,
-        limits: || json!({ "cpu": { "shares": 102 } }),
+        limits: || json!({ "unified": { "cpu.weight": "4" } }),
+        facts: &[],
         theory: "theory: 1.04, for weights are 100 and 4",
     },
     Noise {
@@ -47,6 +58,7 @@ const NOISES: [Noise; 8] = [
         case: "4 hogs | cpu.max 10 %",
         args: HOGS,
         limits: tenth,
+        facts: &[],
         theory: TENTH,
     },
     Noise {
@@ -54,6 +66,7 @@ const NOISES: [Noise; 8] = [
         case: "fork bomb | pids.max 64",
         args: BOMB,
         limits: || json!({ "pids": { "limit": 64 } }),
+        facts: &[Fact::Outside, Fact::Refused],
         theory: "theory: 2, and what the kernel does for it in threads of its own",
     },
     Noise {
@@ -61,6 +74,7 @@ const NOISES: [Noise; 8] = [
         case: "fork bomb | pids.max 64, cpu.max 10 %",
         args: BOMB,
         limits: || with(tenth(), "pids", json!({ "limit": 64 })),
+        facts: &[Fact::Outside, Fact::Refused],
         theory: TENTH,
     },
     Noise {
@@ -68,6 +82,7 @@ const NOISES: [Noise; 8] = [
         case: "memory hog | memory.max 32 MiB",
         args: MEMORY,
         limits: || json!({ "memory": { "limit": 32 << 20 } }),
+        facts: &[Fact::Outside, Fact::KilledInside, Fact::KilledOutside],
         theory: "theory: 2, and what the kernel does for it in threads of its own",
     },
     Noise {
@@ -75,6 +90,7 @@ const NOISES: [Noise; 8] = [
         case: "memory hog | memory.max 32 MiB, cpu.max 10 %",
         args: MEMORY,
         limits: || with(tenth(), "memory", json!({ "limit": 32 << 20 })),
+        facts: &[Fact::Outside, Fact::KilledInside, Fact::KilledOutside],
         theory: TENTH,
     },
 ];
@@ -88,6 +104,7 @@ pub fn order(freight: &mut Freight) -> Vec<Neighbour> {
         subject: "bare".to_owned(),
         before: vec![words(HOGS)],
         cgroup: None,
+        facts: Vec::new(),
         after: Vec::new(),
     };
     let contained = NOISES.iter().map(|noise| {
@@ -106,6 +123,7 @@ pub fn order(freight: &mut Freight) -> Vec<Neighbour> {
                 words(&["/bin/rrun", "start", "noise"]),
             ],
             cgroup: Some(cgroup(noise.bundle)),
+            facts: noise.facts.to_vec(),
             after: vec![
                 words(&["/bin/rrun", "kill", "noise", "KILL"]),
                 words(&["/bin/rrun", "delete", "noise"]),

@@ -35,6 +35,8 @@ pub struct Neighbour {
     pub before: Vec<Words>,
     /// Its cgroup, unless it has none of its own.
     pub cgroup: Option<String>,
+    /// What is looked at while it is at it.
+    pub facts: Vec<Fact>,
     /// Done after: the last of it succeeds when nothing is left.
     pub after: Vec<Words>,
 }
@@ -54,6 +56,32 @@ pub struct Start {
     pub counted: Vec<Words>,
     /// Done after, not counted.
     pub after: Vec<Words>,
+}
+
+/// Whether the noise stays where it is, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fact {
+    /// Whether a process can be started outside.
+    Outside,
+    /// Forks refused to it.
+    Refused,
+    /// Processes of it that were killed for memory.
+    KilledInside,
+    /// Processes of anybody else that were.
+    KilledOutside,
+}
+
+impl Fact {
+    /// As a row's case ends.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Outside => "a process can be started outside",
+            Self::Refused => "forks refused inside",
+            Self::KilledInside => "killed for memory inside",
+            Self::KilledOutside => "killed for memory outside",
+        }
+    }
 }
 
 /// A line of the guest.

@@ -5,7 +5,7 @@
 
 use super::work::{collect, eventually, prepared, succeed};
 use super::{say, to};
-use crate::lane_i::order::{Answer, Neighbour, Order};
+use crate::lane_i::order::{Answer, Fact, Neighbour, Order};
 use crate::lane_i::ports::stamp;
 use std::fs;
 use std::hint::black_box;
@@ -29,7 +29,7 @@ pub fn perform(order: &Order) -> Result<(), String> {
         return Ok(());
     }
     // The first time, its code is not there yet.
-    work(order.work, u64::MAX);
+    work(order.work / 20, u64::MAX);
     let alone = work(order.work, u64::MAX).ok_or("the victim alone was given up")?;
     sample("alone", "bare", alone)?;
     for neighbour in &order.neighbours {
@@ -55,7 +55,11 @@ fn beside(neighbour: &Neighbour, additions: u64, alone: u64) -> Result<(), Strin
         ))?,
     }
     if let Some(cgroup) = &neighbour.cgroup {
-        contained(neighbour, Path::new("/sys/fs/cgroup").join(cgroup).as_path(), killed)?;
+        let cgroup = Path::new("/sys/fs/cgroup").join(cgroup);
+        for fact in &neighbour.facts {
+            let case = format!("{case}: {}", fact.words());
+            sample(&case, subject, look(*fact, &cgroup, killed)?)?;
+        }
     }
     for child in &mut noise {
         child.kill().and_then(|()| child.wait()).map_err(to("end the noise"))?;
@@ -67,20 +71,22 @@ fn beside(neighbour: &Neighbour, additions: u64, alone: u64) -> Result<(), Strin
     Ok(())
 }
 
-/// Whether the rest of the machine still works, and who was killed for want of memory.
-fn contained(neighbour: &Neighbour, cgroup: &Path, killed: u64) -> Result<(), String> {
-    let outside = succeed(&mut prepared(&vec!["/bin/true".to_owned()], None)?);
-    let fact = |what: &str, value| {
-        sample(&format!("{}: {what}", neighbour.case), &neighbour.subject, value)
-    };
-    fact("a process can be started outside", u64::from(outside.is_ok()))?;
-    let inside = counter(&cgroup.join("memory.events"), "oom_kill")?;
-    fact("killed for memory inside", inside)?;
-    fact(
-        "killed for memory outside",
-        (kills()? - killed).saturating_sub(counter(&cgroup.join("memory.events"), "oom_kill")?),
-    )?;
-    fact("forks refused inside", counter(&cgroup.join("pids.events"), "max")?)
+/// What the kernel has counted; `killed`: on the whole machine, before there was noise.
+fn look(fact: Fact, cgroup: &Path, killed: u64) -> Result<u64, String> {
+    let inside = || counter(&cgroup.join("memory.events"), "oom_kill");
+    match fact {
+        Fact::Outside => {
+            let outside = succeed(&mut prepared(&vec!["/bin/true".to_owned()], None)?);
+            Ok(u64::from(outside.is_ok()))
+        }
+        Fact::Refused => counter(&cgroup.join("pids.events"), "max"),
+        Fact::KilledInside => inside(),
+        // In this order: who is killed in between is not taken for somebody else.
+        Fact::KilledOutside => {
+            let all = kills()? - killed;
+            Ok(all.saturating_sub(inside()?))
+        }
+    }
 }
 
 /// Of the whole machine.
