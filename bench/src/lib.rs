@@ -7,6 +7,7 @@
 //! | [`scene`] | with which configuration? Docker's, the same file for everyone |
 //! | [`subject`] | which command lines are compared? |
 //! | [`process`] | how long did one of them take, by the clock and by the processor? |
+//! | [`inside`] | how does a program do this work as that subject? |
 //! | [`rounds`] | in which order? everyone once per round, shuffled |
 //! | [`stats`] | what do the samples say? |
 //! | [`start`] | how long does a start take, of everyone? |
@@ -18,6 +19,7 @@
 //! would get wrong: measuring all of A and then all of B on a machine whose load changes meanwhile.
 
 pub mod filters;
+pub mod inside;
 pub mod life;
 pub mod machine;
 pub mod process;

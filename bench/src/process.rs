@@ -12,7 +12,9 @@
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::ptrace;
+use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{pipe2, read};
 use rrun_harness::Must;
@@ -26,6 +28,9 @@ use std::time::Duration;
 
 /// How long one start may take before it counts as hung: a thousand times what it should.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a payload writes: seconds, nanoseconds, and its processor's counter.
+const WORDS: usize = size_of::<[u64; 3]>();
 
 /// Why there is no figure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,12 +146,12 @@ impl Voice {
     /// [`Wrong::Failed`] when it says nothing before the deadline, or no time, or one outside its start.
     pub fn answer(&mut self, began: Duration, patience: Duration) -> Result<Answer, Wrong> {
         let deadline = now() + patience;
-        while self.heard.len() < size_of::<[u64; 2]>() && self.listen(None, deadline) {}
+        while self.heard.len() < WORDS && self.listen(None, deadline) {}
         let said = std::mem::take(&mut self.heard);
         let Some(first_byte) = self.first_byte.take() else {
             return Err(Wrong::Failed("the payload has not written its time".to_owned()));
         };
-        let first_instruction = time_of_payload(&said).ok_or_else(|| {
+        let (first_instruction, _counter) = mark(&said).ok_or_else(|| {
             let text = String::from_utf8_lossy(&said).into_owned();
             Wrong::Failed(format!("the payload's words are no time: {text:?}"))
         })?;
@@ -231,6 +236,13 @@ pub fn traced(command: &mut Command) {
     unsafe { command.pre_exec(traceme) };
 }
 
+/// Lets `command` be killed when the thread that starts it ends, so that it does not outlive a killed bench.
+pub fn bound_to_us(command: &mut Command) {
+    let bind = || set_pdeathsig(Signal::SIGKILL).map_err(std::io::Error::from);
+    // SAFETY: between fork and exec this makes one system call, and builds an error of a number.
+    unsafe { command.pre_exec(bind) };
+}
+
 /// The clock that the payload reads, too.
 #[must_use]
 pub fn now() -> Duration {
@@ -243,12 +255,13 @@ pub fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// The struct timespec that the payload has written, if this is one.
-fn time_of_payload(said: &[u8]) -> Option<Duration> {
-    let bytes: [u8; 16] = said.try_into().ok()?;
-    let (seconds, nanoseconds) = (bytes[..8].try_into().ok()?, bytes[8..].try_into().ok()?);
-    let seconds = Duration::from_secs(u64::from_ne_bytes(seconds));
-    seconds.checked_add(Duration::from_nanos(u64::from_ne_bytes(nanoseconds)))
+/// What the payload has written: the time of its first system call, and the time stamp counter of its first instruction.
+#[must_use]
+pub fn mark(written: &[u8]) -> Option<(Duration, u64)> {
+    let written: &[u8; WORDS] = written.try_into().ok()?;
+    let number = |at: usize| Some(u64::from_ne_bytes(written[at..at + 8].try_into().ok()?));
+    let time = Duration::from_secs(number(0)?).checked_add(Duration::from_nanos(number(8)?))?;
+    Some((time, number(16)?))
 }
 
 /// Rounded up, so that a wait is not a loop.
@@ -273,6 +286,13 @@ fn pidfd(pid: i32) -> Option<OwnedFd> {
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     // SAFETY: as said.
     (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).unwrap_or(-1)) })
+}
+
+/// Waits for a child that nobody else waits for: its wait status, and what it took of the processors.
+#[must_use]
+pub fn reap(pid: u32) -> (i32, Duration) {
+    let (status, usage) = wait(pid);
+    (status, duration(usage.ru_utime) + duration(usage.ru_stime))
 }
 
 fn wait(pid: u32) -> (i32, libc::rusage) {
@@ -303,8 +323,8 @@ mod tests {
     fn words_of_a_payload(after: Duration) -> String {
         let time = now() + after;
         let (seconds, rest) = (time.as_secs(), u64::from(time.subsec_nanos()));
-        let bytes = seconds.to_ne_bytes().into_iter().chain(rest.to_ne_bytes());
-        bytes.map(|byte| format!("\\{byte:03o}")).collect()
+        let bytes = [seconds, rest, 1].map(u64::to_ne_bytes);
+        bytes.as_flattened().iter().map(|byte| format!("\\{byte:03o}")).collect()
     }
 
     #[test]
@@ -357,7 +377,7 @@ mod tests {
         let mut voice = Voice::new();
         let silent = voice.answer(now(), Duration::from_millis(1)).err();
         assert!(silent.must("hear nothing").sentence().contains("has not written its time"));
-        let ran = voice.run(&mut shell("echo 'hello, said nobody'"), PATIENCE);
+        let ran = voice.run(&mut shell("echo 'hello, says the payload'"), PATIENCE);
         assert!(ran.is_ok(), "{ran:?}");
         let nonsense = voice.answer(now(), PATIENCE).err();
         assert!(nonsense.must("hear nonsense").sentence().contains("no time: \"hello"));

@@ -277,8 +277,8 @@ mod tests {
     }
 
     /// Says `values` one after the other, and then zeros.
-    fn says(subject: &str, values: &[f64]) -> Contestant {
-        let mut values = values.to_vec().into_iter();
+    fn says(subject: &str, values: &'static [f64]) -> Contestant {
+        let mut values = values.iter().copied();
         let turn = move || Ok(vec![Figure::bare(values.next().unwrap_or(0.0))]);
         Contestant::new(vec![row("run", subject)], turn)
     }
