@@ -35,7 +35,8 @@ pub struct Proof {
 #[must_use]
 pub fn prove(guest: &Recipe, device: &Path) -> Proof {
     let with = |accelerator| Recipe { accelerator, ..guest.clone() };
-    let answered = open(device).and_then(|()| boot("/dev/kvm", &with(Accelerator::Kvm), KVM_ANSWERS));
+    let answered =
+        open(device).and_then(|()| boot("/dev/kvm", &with(Accelerator::Kvm), KVM_ANSWERS));
     match answered {
         Ok(kvm) => {
             let tcg = boot("emulation", &with(Accelerator::Tcg), TCG_ANSWERS);
