@@ -18,5 +18,6 @@ mod session;
 
 pub use initramfs::{Initramfs, MODULES};
 pub use kernel::{Kernel, cache, hash};
-pub use recipe::{Accelerator, Model, Recipe};
-pub use session::{Line, POWERED_OFF, Session};
+pub use recipe::{Accelerator, Model, QEMU, Recipe, TUNED};
+pub(crate) use session::listen;
+pub use session::{Ended, Line, POWERED_OFF, Session};
