@@ -36,18 +36,17 @@ pub fn containers(programs: &Programs, hierarchy: &Hierarchy) -> Result<Vec<Subj
     let of = |name, seccomp| configuration(programs, name, seccomp);
     let filtered = of("idle-filtered", Seccomp::Docker)?;
     let unfiltered = of("idle-unfiltered", Seccomp::None)?;
-    let rrun = Runtime { label: "rrun".to_owned(), program: programs.rrun.clone(), globals: root("rrun") };
-    let bare = Subject {
-        name: "bare",
-        kind: Ok(Kind::Bare(programs.payload.clone())),
-        notes: Vec::new(),
-    };
+    let rrun =
+        Runtime { label: "rrun".to_owned(), program: programs.rrun.clone(), globals: root("rrun") };
+    let bare =
+        Subject { name: "bare", kind: Ok(Kind::Bare(programs.payload.clone())), notes: Vec::new() };
     let ours = |name, config: &Value| Subject {
         name,
         kind: Ok(Kind::Container(rrun.clone(), config.clone())),
         notes: Vec::new(),
     };
-    let runc = programs.runc.as_deref().ok_or_else(|| "runc is not on PATH: install runc".to_owned());
+    let runc =
+        programs.runc.as_deref().ok_or_else(|| "runc is not on PATH: install runc".to_owned());
     let runc = runc.map(|program| Runtime {
         label: "runc".to_owned(),
         program: program.to_owned(),
@@ -111,22 +110,29 @@ pub fn configuration(programs: &Programs, name: &str, seccomp: Seccomp) -> Resul
     Ok(config)
 }
 
+/// The kernel of virtual machines, looked for before the room hides anything.
+///
+/// # Errors
+/// A sentence: QEMU or a kernel is missing.
+pub fn machine_kernel() -> Result<Kernel, String> {
+    if on_path("qemu-system-x86_64").is_none() {
+        return Err("qemu-system-x86_64 is not on PATH: install qemu-system-x86".to_owned());
+    }
+    Kernel::find()
+}
+
 /// The virtual machine: the tuned microvm, whose /init is the payload that waits.
 #[must_use]
-pub fn machine(programs: &Programs) -> Subject {
+pub fn machine(programs: &Programs, kernel: Result<Kernel, String>) -> Subject {
     let notes = vec![
         "TCG: QEMU's emulation; its translation buffer is included".to_owned(),
         "microvm, 1 virtual processor, 128 MiB".to_owned(),
     ];
-    Subject { name: "vm", kind: recipe(programs).map(|recipe| Kind::Machine(Box::new(recipe))), notes }
-}
-
-fn recipe(programs: &Programs) -> Result<Recipe, String> {
-    if on_path("qemu-system-x86_64").is_none() {
-        return Err("qemu-system-x86_64 is not on PATH: install qemu-system-x86".to_owned());
-    }
-    let kernel = Kernel::find()?;
-    let file = room::directory().join("idle.cpio");
-    Initramfs::new(&programs.payload)?.write(&file)?;
-    Ok(Recipe::microvm(Accelerator::Tcg, kernel.best().to_owned(), file, "vm-pause"))
+    let recipe = kernel.and_then(|kernel| {
+        let file = room::directory().join("idle.cpio");
+        std::fs::create_dir_all(room::directory()).map_err(|why| format!("the room: {why}"))?;
+        Initramfs::new(&programs.payload)?.write(&file)?;
+        Ok(Recipe::microvm(Accelerator::Tcg, kernel.best().to_owned(), file, "vm-pause"))
+    });
+    Subject { name: "vm", kind: recipe.map(|recipe| Kind::Machine(Box::new(recipe))), notes }
 }

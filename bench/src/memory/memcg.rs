@@ -233,9 +233,13 @@ mod tests {
 
     #[test]
     fn a_machine_of_today_has_one_hierarchy() {
-        let mounts = "29 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
+        let mounts =
+            "29 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
         let found = Hierarchy::among(mounts).expect("a hierarchy");
-        assert_eq!((found.root.as_path(), found.version), (Path::new("/sys/fs/cgroup"), Version::V2));
+        assert_eq!(
+            (found.root.as_path(), found.version),
+            (Path::new("/sys/fs/cgroup"), Version::V2)
+        );
         assert_eq!(Hierarchy::among("22 1 0:2 / /proc rw - proc proc rw\n"), None);
     }
 

@@ -18,7 +18,9 @@ pub fn proportional(pid: i32) -> Result<f64, String> {
 }
 
 fn pss(rollup: &str) -> Option<f64> {
-    rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok())
+    rollup
+        .lines()
+        .find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok())
 }
 
 /// Processes by the mark that they carry.
