@@ -20,6 +20,7 @@
 //! would get wrong: measuring all of A and then all of B on a machine whose load changes meanwhile.
 
 pub mod filters;
+pub mod gate;
 pub mod inside;
 pub mod lane_i;
 pub mod life;

@@ -3,7 +3,7 @@
 mod cli;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
-use cli::{report, tables};
+use cli::{gate, report, tables};
 use rrun_bench::suite::Pace;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,11 +28,20 @@ fn commands() -> Command {
         .arg(directory.default_value("target/isobench").help("where the results go"));
     let part =
         Command::new("part").hide(true).arg(Arg::new("name").required(true)).arg(pace).arg(out);
+    let flag = |name| Arg::new(name).long(name).action(clap::ArgAction::SetTrue);
+    let results = Arg::new("results").value_parser(value_parser!(PathBuf)).required(true);
+    let baseline = Arg::new("baseline").long("baseline").value_parser(value_parser!(PathBuf));
+    let gate = Command::new("gate")
+        .about("holds lanes I and R of a run against the baseline of its QEMU and kernel")
+        .arg(results.value_name("ISOBENCH.JSON"))
+        .arg(baseline.default_value("bench/baseline").help("where the baselines are"))
+        .arg(flag("bless").help("makes this run the baseline"))
+        .arg(flag("strict").help("fails when there is no baseline"));
     Command::new("rrun-bench")
         .about("What rrun costs, and what its isolation gives, beside others and virtual machines")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([report, part])
+        .subcommands([report, part, gate])
         .subcommands(tables::TABLES.map(|(name, about)| table(name, about)))
 }
 
@@ -54,6 +63,12 @@ fn answer(matches: &ArgMatches) -> Result<ExitCode, String> {
             directory: path(given, "directory"),
         }),
         "part" => report::part(&text(given, "name"), pace(given), &path(given, "out")),
+        "gate" => gate::gate(&gate::Request {
+            results: path(given, "results"),
+            directory: path(given, "baseline"),
+            bless: given.get_flag("bless"),
+            strict: given.get_flag("strict"),
+        }),
         table => {
             let rounds = given.get_one("rounds").copied().unwrap_or(1);
             let json = given.get_one("json").cloned();
