@@ -83,6 +83,8 @@ fn tolerated(mark: &Mark) -> f64 {
     let floor = match (mark.metric, mark.unit) {
         (Metric::M1i, _) => 20_000.0,
         (_, Unit::Instructions) => 25.0,
+        // Limits hold, or they don't: 1.1 or 2.
+        (_, Unit::Ratio) => 0.1,
         _ => 0.0,
     };
     f64::max(mark.value.abs() * TOLERANCE, floor)

@@ -4,7 +4,7 @@
 //! in their medians, and that is what is checked.
 
 use super::order::Answer;
-use super::{machines, neighbours, starts};
+use super::{calls, machines, neighbours, starts};
 use crate::result::{Lane, Metric, Row, Unit};
 use crate::stats::median;
 

@@ -11,6 +11,7 @@
 //! counter jumps to the next timer, so what sleeps is counted as if it had worked.
 
 pub mod boot;
+pub mod calls;
 pub mod collect;
 pub mod freight;
 pub mod guest;
@@ -68,8 +69,7 @@ pub fn measure(context: &Context) -> Result<Vec<Row>, String> {
     let files = files(context, room.place())?;
     let mut boots = VecDeque::new();
     for number in 0..2 {
-        boots.push_back(Boot { number, of: Guest::Ordered(&files.starts) });
-        boots.push_back(Boot { number, of: Guest::Ordered(&files.neighbours) });
+        boots.push_back(Boot { number, of: Guest::Ordered(&files.ordered) });
     }
     for machine in [Machine::Stock, Machine::Q35, Machine::Microvm] {
         // What one boot says of these two is enough for a quick look: the first one's count is checked by a second.
@@ -158,26 +158,24 @@ impl Boot<'_> {
 
 /// What is booted from.
 struct Files {
-    starts: PathBuf,
-    neighbours: PathBuf,
+    ordered: PathBuf,
     payload: PathBuf,
 }
 
 fn files(context: &Context, place: &Path) -> Result<Files, String> {
-    let files = Files {
-        starts: place.join("starts"),
-        neighbours: place.join("neighbours"),
-        payload: place.join("payload"),
+    let files = Files { ordered: place.join("ordered"), payload: place.join("payload") };
+    let (programs, pace) = (&context.programs, context.pace);
+    let mut freight = Freight::of(programs)?;
+    let verbs: &[_] = pace.pick(&["rrun"], &["rrun", "runc", "crun"]);
+    let order = Order {
+        rounds: pace.pick(3, 8),
+        starts: starts::order(&mut freight, programs, verbs),
+        calls: calls::order(&mut freight, programs, verbs),
+        work: WORK,
+        neighbours: neighbours::order(&mut freight),
     };
-    let mut freight = Freight::of(&context.programs)?;
-    let verbs: &[_] = context.pace.pick(&["rrun"], &["rrun", "runc", "crun"]);
-    let starts = starts::order(&mut freight, &context.programs, verbs);
-    let order = Order { rounds: context.pace.pick(3, 8), starts, ..Order::default() };
-    freight.write(&order, &files.starts)?;
-    let mut freight = Freight::of(&context.programs)?;
-    let neighbours = neighbours::order(&mut freight);
-    freight.write(&Order { work: WORK, neighbours, ..Order::default() }, &files.neighbours)?;
-    Initramfs::new(&context.programs.payload)?.write(&files.payload)?;
+    freight.write(&order, &files.ordered)?;
+    Initramfs::new(&programs.payload)?.write(&files.payload)?;
     Ok(files)
 }
 

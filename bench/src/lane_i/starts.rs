@@ -41,7 +41,7 @@ pub fn order(freight: &mut Freight, programs: &Programs, verbs: &[&str]) -> Vec<
 }
 
 /// The runtimes of this machine.
-fn runtimes(programs: &Programs) -> impl Iterator<Item = &'static str> {
+pub(super) fn runtimes(programs: &Programs) -> impl Iterator<Item = &'static str> {
     let all =
         [("rrun", true), ("runc", programs.runc.is_some()), ("crun", programs.crun.is_some())];
     all.into_iter().filter(|(_, there)| *there).map(|(name, _)| name)
@@ -79,6 +79,6 @@ fn exec(runtime: &str) -> Start {
     }
 }
 
-fn words(words: &[&str]) -> Words {
+pub(super) fn words(words: &[&str]) -> Words {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
