@@ -8,6 +8,7 @@
 //! | [`subject`] | which command lines are compared? |
 //! | [`process`] | how long did one of them take, by the clock and by the processor? |
 //! | [`inside`] | how does a program do this work as that subject? |
+//! | [`micro`] | what do computation, calls, round trips and memory cost inside? |
 //! | [`rounds`] | in which order? everyone once per round, shuffled |
 //! | [`figures`] | what do the samples say? |
 //! | [`life`] | what do create, start, state, exec, kill and delete cost? |
@@ -21,6 +22,7 @@ pub mod figures;
 pub mod filters;
 pub mod inside;
 pub mod life;
+pub mod micro;
 pub mod process;
 pub mod programs;
 pub mod result;

@@ -84,12 +84,20 @@ pub struct Part {
 }
 
 /// All parts, in the order in which they run.
-pub const PARTS: &[Part] = &[Part {
-    name: "start",
-    about: "cold starts, one after the other (M1, M1c)",
-    takes: [Duration::from_secs(30), Duration::from_secs(300)],
-    measure: crate::start::measure,
-}];
+pub const PARTS: &[Part] = &[
+    Part {
+        name: "start",
+        about: "cold starts, one after the other (M1, M1c)",
+        takes: [Duration::from_secs(30), Duration::from_secs(300)],
+        measure: crate::start::measure,
+    },
+    Part {
+        name: "micro",
+        about: "computation, system calls, communication, memory (M6, M7, M8, M10)",
+        takes: [Duration::from_secs(18), Duration::from_secs(150)],
+        measure: crate::micro::measure,
+    },
+];
 
 /// The part of this name.
 ///

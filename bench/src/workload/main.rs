@@ -6,7 +6,14 @@
 //! read in here, by the side that works; a clock outside would measure the way to it, too.
 
 mod arguments;
+mod batch;
+mod compute;
+mod cpus;
 mod guest;
+mod ipc;
+mod memory;
+mod raw;
+mod syscalls;
 mod voice;
 
 use arguments::Arguments;
@@ -17,7 +24,14 @@ use voice::Voice;
 type Op = fn(&Arguments, &mut Voice) -> Result<(), String>;
 
 /// Everything that can be asked for.
-const OPS: &[(&str, Op)] = &[("hello", hello)];
+const OPS: &[(&str, Op)] = &[
+    ("hello", hello),
+    ("compute", compute::compute),
+    ("syscalls", syscalls::syscalls),
+    ("ipc", ipc::ipc),
+    ("memory", memory::memory),
+    ("micro", micro),
+];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -48,4 +62,12 @@ fn hello(arguments: &Arguments, voice: &mut Voice) -> Result<(), String> {
         std::thread::park();
     }
     Ok(())
+}
+
+/// Several in one start, which a guest's boot makes dear. Calls come first: a fork copies what is mapped.
+fn micro(arguments: &Arguments, voice: &mut Voice) -> Result<(), String> {
+    syscalls::syscalls(arguments, voice)?;
+    ipc::ipc(arguments, voice)?;
+    compute::compute(arguments, voice)?;
+    memory::memory(arguments, voice)
 }

@@ -35,7 +35,6 @@ impl Voice {
         self.line(&format!("{name} {}", values.join(" ")))
     }
 
-    #[allow(dead_code, reason = "no op misses anything yet")]
     /// There are no samples of `name` here, for this reason.
     pub fn missing(&mut self, name: &str, why: &str) -> Result<(), String> {
         self.line(&format!("missing {name} {why}"))
