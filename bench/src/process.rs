@@ -3,7 +3,9 @@
 //! What a newcomer would get wrong: the processor's time counts the children that the process has itself waited for,
 //! so it includes the container of `run`, and not that of `create`.
 
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::ptrace;
+use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 use rrun_harness::Must;
 use std::io::{Read, Seek};
@@ -53,25 +55,43 @@ pub fn traced(command: &mut Command) {
     unsafe { command.pre_exec(traceme) };
 }
 
+/// Lets `command` be killed when the thread that starts it ends, so that it does not outlive a killed bench.
+pub fn bound_to_us(command: &mut Command) {
+    let bind = || set_pdeathsig(Signal::SIGKILL).map_err(std::io::Error::from);
+    // SAFETY: between fork and exec this makes one system call, and builds an error of a number.
+    unsafe { command.pre_exec(bind) };
+}
+
 /// The clock that the payload reads, too.
 #[must_use]
 pub fn now() -> Duration {
     clock_gettime(ClockId::CLOCK_MONOTONIC).must("read the clock").into()
 }
 
-/// The struct timespec that the payload has written, if this is one.
+/// What the payload has written: the time of its first system call, and the time stamp counter of its first instruction.
+#[must_use]
+pub fn mark(written: &[u8]) -> Option<(Duration, u64)> {
+    let written: &[u8; 24] = written.try_into().ok()?;
+    let number = |at: usize| Some(u64::from_ne_bytes(written[at..at + 8].try_into().ok()?));
+    Some((Duration::from_secs(number(0)?) + Duration::from_nanos(number(8)?), number(16)?))
+}
+
 fn time_of_payload(answer: &mut std::fs::File) -> Option<Duration> {
     let mut bytes = Vec::new();
     answer.rewind().and_then(|()| answer.read_to_end(&mut bytes)).must("read its stdout");
-    let bytes: [u8; 16] = bytes.try_into().ok()?;
-    let (seconds, nanoseconds) = (bytes[..8].try_into().ok()?, bytes[8..].try_into().ok()?);
-    let seconds = Duration::from_secs(u64::from_ne_bytes(seconds));
-    Some(seconds + Duration::from_nanos(u64::from_ne_bytes(nanoseconds)))
+    mark(&bytes).map(|(time, _)| time)
 }
 
 fn nameless_file() -> std::fs::File {
     let flags = nix::sys::memfd::MFdFlags::MFD_CLOEXEC;
     nix::sys::memfd::memfd_create(c"stderr", flags).must("make a memory file").into()
+}
+
+/// Waits for a child that nobody else waits for: its wait status, and what it took of the processors.
+#[must_use]
+pub fn reap(pid: u32) -> (i32, Duration) {
+    let (status, usage) = wait(pid);
+    (status, duration(usage.ru_utime) + duration(usage.ru_stime))
 }
 
 fn wait(pid: u32) -> (i32, libc::rusage) {
