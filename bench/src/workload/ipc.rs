@@ -15,14 +15,16 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
-/// Sends once, and returns when something has come.
+/// One step of an end: the one sends and waits for the answer, the other waits and answers.
 type Trip = Box<dyn FnMut() -> Result<(), String>>;
 
-/// The way there and back: the parent's trip and what the child does for ever.
-type Pair = (Trip, Box<dyn FnMut() -> Result<(), String>>);
+/// The parent's end and the child's, who does his step for ever.
+type Pair = (Trip, Trip);
 
-const WAYS: [(&str, fn() -> Result<Pair, String>); 3] =
-    [("pipe", pipes), ("eventfd", eventfds), ("unix-socket", sockets)];
+/// Makes such a pair.
+type Way = fn() -> Result<Pair, String>;
+
+const WAYS: [(&str, Way); 3] = [("pipe", pipes), ("eventfd", eventfds), ("unix-socket", sockets)];
 
 /// Each way, with both ends on one processor (`@one`) and on two (`@two`).
 pub fn ipc(arguments: &Arguments, voice: &mut Voice) -> Result<(), String> {
@@ -40,12 +42,7 @@ pub fn ipc(arguments: &Arguments, voice: &mut Voice) -> Result<(), String> {
     cpus::stay_on(&all)
 }
 
-fn trips(
-    batches: &Batches,
-    way: fn() -> Result<Pair, String>,
-    ours: usize,
-    theirs: usize,
-) -> Result<Vec<f64>, String> {
+fn trips(batches: &Batches, way: Way, ours: usize, theirs: usize) -> Result<Vec<f64>, String> {
     let (mut trip, mut echo) = way()?;
     // Before the fork, so that an error is ours to tell; the child inherits it.
     cpus::stay_on(&[theirs])?;

@@ -12,6 +12,7 @@ mod cpus;
 mod guest;
 mod ipc;
 mod memory;
+mod port;
 mod raw;
 mod syscalls;
 mod voice;
