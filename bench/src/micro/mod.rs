@@ -18,10 +18,9 @@ use crate::room;
 use crate::rounds::shuffled;
 use crate::stats::median;
 use crate::suite::{Context, Pace};
-use crate::vm::{Accelerator, Kernel, Recipe};
-use rrun_harness::on_path;
+use crate::vm::{Accelerator, Machines};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Rounds that are taken even by a machine so busy that time runs out.
@@ -29,6 +28,12 @@ const AT_LEAST: usize = 5;
 
 /// How long a start and its work may take; a guest's, emulated, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is to be said of a guest without hardware virtualization.
+const EMULATED: &str = "emulated (TCG): the times of an emulator, not of hardware virtualization";
+
+/// MiB below which a kernel with some to spare does not use huge pages.
+const HUGE: u32 = 640;
 
 /// MiB that the guest's kernel and program take beside the arrays.
 const GUEST: usize = 160;
@@ -48,9 +53,9 @@ pub fn measure(context: &Context) -> Result<Vec<Row>, String> {
     let task = task(context.pace, &arrays, millisecond(&hosts[0], &directory)?);
     let (count, budget) = context.pace.pick((10, 12), (40, 110));
     context.progress(&format!("up to {count} rounds of {} subjects", hosts.len()));
-    let mut found = rounds(&hosts, &task, count, Duration::from_secs(budget))?;
+    let found = rounds(&hosts, &task, count, Duration::from_secs(budget))?;
     let bare = |row: Row, case: &Case| described(row, case, &arrays).group("micro");
-    let mut rows: Vec<Row> = found.iter_mut().flat_map(|series| series.rows(bare)).collect();
+    let mut rows: Vec<Row> = found.iter().flat_map(|series| series.rows(bare)).collect();
     rows.extend(absent(programs));
     rows.extend(guest(context, &task, &arrays)?);
     Ok(rows)
@@ -127,24 +132,22 @@ fn absent(programs: &Programs) -> Vec<Row> {
 /// The same work in a guest.
 fn guest(context: &Context, task: &Task, arrays: &Arrays) -> Result<Vec<Row>, String> {
     let missing = |why: &str| CASES.iter().map(|case| case.row("vm").missing(why)).collect();
-    if on_path("qemu-system-x86_64").is_none() {
-        return Ok(missing("there is no qemu-system-x86_64 on PATH: install qemu-system-x86"));
-    }
-    let kernel = match Kernel::find() {
-        Ok(kernel) => kernel,
+    let machines = match Machines::ready(&context.programs.payload) {
+        Ok(machines) => machines,
         Err(why) => return Ok(missing(&why)),
     };
-    let accelerator = Accelerator::Tcg;
-    let mut recipe = Recipe::microvm(accelerator, kernel.best().to_owned(), Default::default(), "");
-    recipe.memory = u32::try_from(arrays.mebibytes + GUEST).unwrap_or(u32::MAX);
-    let guest = Guest::new(recipe, &context.programs.workload, &kernel, &[])?;
+    let mut recipe = machines.microvm(PathBuf::new(), "");
+    recipe.memory = u32::try_from(arrays.mebibytes + GUEST).unwrap_or(u32::MAX).max(HUGE);
+    let guest = Guest::new(recipe, &context.programs.workload, &machines.kernel, &[])?;
     let guest = [Subject::Guest(Box::new(guest))];
     let (count, budget) = context.pace.pick((2, 8), (8, 40));
     context.progress(&format!("up to {count} guests"));
     let found = rounds(&guest, task, count, Duration::from_secs(budget))?;
-    let emulated = "emulated (TCG): the times of an emulator, not of hardware virtualization";
-    let finish =
-        |row: Row, case: &Case| described(row, case, arrays).group("micro vm").note(emulated);
+    let emulated = machines.accelerator() != Accelerator::Kvm;
+    let finish = |row: Row, case: &Case| {
+        let row = described(row, case, arrays).group("micro vm");
+        if emulated { row.note(EMULATED) } else { row }
+    };
     Ok(found.iter().flat_map(|series| series.rows(finish)).collect())
 }
 
@@ -221,6 +224,7 @@ mod tests {
             rrun: nowhere(),
             runc: Some(nowhere()),
             crun: None,
+            youki: None,
         };
         assert_eq!(absent(&programs).len(), CASES.len());
         assert!(absent(&programs).iter().all(|row| row.subject == "crun"));

@@ -28,7 +28,7 @@ impl Series {
     /// Adds what it said in one round.
     ///
     /// # Errors
-    /// It said nothing of a figure, not even why.
+    /// It said nothing of a figure, not even why, or its clock is too coarse for what it timed.
     pub fn add(&mut self, answer: &Answer) -> Result<(), String> {
         for case in CASES {
             if let Some(why) = answer.missing.get(case.said) {
@@ -38,6 +38,12 @@ impl Series {
             let values: Vec<f64> = answer.of(case.said).iter().map(|v| case.in_unit(*v)).collect();
             let said_nothing = || format!("{}: it said nothing of {}", self.subject, case.said);
             let middle = median(&values).ok_or_else(said_nothing)?;
+            if values.iter().any(|value| *value <= 0.0) {
+                return Err(format!(
+                    "{}: its clock stood still during {}",
+                    self.subject, case.said
+                ));
+            }
             let samples = self.samples.entry(case.said).or_default();
             samples.extend(if case.every { values } else { vec![middle] });
         }
@@ -98,5 +104,13 @@ mod tests {
         assert_eq!(found(&series, "pipe@two"), Found::Missing("one processor".to_owned()));
         let why = series.add(&answer("stat")).expect_err("a forgotten figure");
         assert_eq!(why, "vm: it said nothing of stat");
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_is_no_clock() {
+        let mut answer = answer("");
+        answer.samples.insert("stat".to_owned(), vec![0.0, 4e6]);
+        let why = Series::of("vm").add(&answer).expect_err("a coarse clock");
+        assert_eq!(why, "vm: its clock stood still during stat");
     }
 }
