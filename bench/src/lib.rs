@@ -13,6 +13,7 @@
 //! | [`stats`] | what do the samples say? |
 //! | [`start`] | how long does a start take, of everyone? |
 //! | [`life`] | what do create, start, state, exec, kill and delete cost? |
+//! | [`memory`] | what does an instance that waits cost, and how many fit? |
 //! | [`traced`] | how much memory, how many instructions does the parent take? exactly, by ptrace |
 //! | [`filters`] | how many steps does a seccomp filter take for a call that it allows? |
 //!
@@ -23,6 +24,7 @@ pub mod filters;
 pub mod inside;
 pub mod life;
 pub mod machine;
+pub mod memory;
 pub mod micro;
 pub mod process;
 pub mod programs;

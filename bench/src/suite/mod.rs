@@ -92,6 +92,12 @@ pub const PARTS: &[Part] = &[
         measure: crate::start::measure,
     },
     Part {
+        name: "memory",
+        about: "memory of instances that wait, and how many fit (M4, M5)",
+        takes: [Duration::from_secs(15), Duration::from_secs(90)],
+        measure: crate::memory::measure,
+    },
+    Part {
         name: "micro",
         about: "computation, system calls, communication, memory (M6, M7, M8, M10)",
         takes: [Duration::from_secs(18), Duration::from_secs(150)],

@@ -20,11 +20,6 @@ impl Batches {
         Ok(Self { count: arguments.count("batches", 5)?, span })
     }
 
-    /// How many.
-    pub fn count(&self) -> usize {
-        self.count
-    }
-
     /// Nanoseconds per operation, batch by batch.
     pub fn measure(
         &self,

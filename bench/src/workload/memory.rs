@@ -4,7 +4,7 @@
 //! whoever knows the machine; a guest's idea of its caches is its monitor's invention.
 
 use crate::arguments::Arguments;
-use crate::batch::{Batches, nanoseconds};
+use crate::batch::nanoseconds;
 use crate::voice::Voice;
 use memmap2::{Advice, MmapMut};
 use std::fs;
@@ -16,9 +16,9 @@ const PAGE: usize = 4096;
 const MIB: usize = 1 << 20;
 
 /// `triad` in MiB/s over `triad=` MiB in three arrays; `touch` and `touch-thp`, nanoseconds per 4 KiB page, over
-/// `touch=` MiB.
+/// `touch=` MiB; each `passes=` times.
 pub fn memory(arguments: &Arguments, voice: &mut Voice) -> Result<(), String> {
-    let count = Batches::of(arguments)?.count();
+    let count = arguments.count("passes", 3)?;
     let (arrays, touched) =
         (arguments.count("triad", 64)? * MIB, arguments.count("touch", 8)? * MIB);
     let touch = |advice| (0..count).map(|_| first_touch(touched, advice)).collect();
