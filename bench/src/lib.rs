@@ -21,6 +21,7 @@
 
 pub mod filters;
 pub mod inside;
+pub mod lane_i;
 pub mod life;
 pub mod machine;
 pub mod memory;
