@@ -92,16 +92,16 @@ pub const PARTS: &[Part] = &[
         measure: crate::start::measure,
     },
     Part {
+        name: "files",
+        about: "reads, flushes and names on a disk, an overlay and a tmpfs (M9)",
+        takes: [Duration::from_secs(10), Duration::from_secs(90)],
+        measure: crate::files::measure,
+    },
+    Part {
         name: "memory",
         about: "memory of instances that wait, and how many fit (M4, M5)",
         takes: [Duration::from_secs(15), Duration::from_secs(90)],
         measure: crate::memory::measure,
-    },
-    Part {
-        name: "lane-i",
-        about: "instructions of starts, system calls and noisy neighbours (M1i, M7, M12)",
-        takes: [Duration::from_secs(35), Duration::from_secs(180)],
-        measure: crate::lane_i::measure,
     },
 ];
 
