@@ -3,7 +3,7 @@
 //! What a newcomer would get wrong: a pid 1 that ends is a kernel panic, and QEMU then ends as if all were well but for
 //! its status; so everything that can go wrong is said first, and the power goes through isa-debug-exit.
 
-use crate::port::Ports;
+use crate::ports;
 use crate::voice::Voice;
 use nix::kmod::{ModuleInitFlags, finit_module};
 use nix::mount::{MsFlags, mount};
@@ -16,22 +16,15 @@ const MOUNTS: [(&str, &str); 4] =
 
 /// Prepares the guest, does `work` in it and switches it off.
 pub fn live(work: impl FnOnce(&mut Voice) -> Result<(), String>) -> ExitCode {
-    let ports = match Ports::open() {
-        Ok(ports) => ports,
-        // The kernel panics over a pid 1 that ends, and QEMU's status tells; a console, if there is one, tells why.
-        Err(why) => {
-            eprintln!("no ports: {why}");
-            return ExitCode::FAILURE;
-        }
-    };
-    std::panic::set_hook(Box::new(move |why| {
-        drop(Voice::port(ports).end(&Err(why.to_string())));
-        ports.power_off();
+    let mut voice = Voice::port();
+    std::panic::set_hook(Box::new(|why| {
+        drop(Voice::port().end(&Err(why.to_string())));
+        drop(ports::power_off());
     }));
-    let mut voice = Voice::port(ports);
     let worked = mounts().and_then(|()| modules()).and_then(|()| work(&mut voice));
+    // Without ports there is nobody to tell: the kernel panics over a pid 1 that ends, and QEMU's status says so.
     drop(voice.end(&worked));
-    ports.power_off();
+    drop(ports::power_off());
     ExitCode::FAILURE
 }
 

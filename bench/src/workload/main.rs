@@ -9,10 +9,13 @@ mod arguments;
 mod batch;
 mod compute;
 mod cpus;
+mod files;
 mod guest;
 mod ipc;
 mod memory;
-mod port;
+mod netlink;
+mod network;
+mod ports;
 mod raw;
 mod syscalls;
 mod voice;
@@ -32,6 +35,10 @@ const OPS: &[(&str, Op)] = &[
     ("ipc", ipc::ipc),
     ("memory", memory::memory),
     ("micro", micro),
+    ("files", files::files),
+    ("disk-files", files::disk_files),
+    ("network", network::network),
+    ("network-serve", network::serve),
 ];
 
 fn main() -> ExitCode {

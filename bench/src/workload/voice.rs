@@ -1,13 +1,13 @@
 //! Where the lines go: standard output, or a guest's debug port.
 //!
-//! What a newcomer would get wrong: standard output of a guest's /init is the console, which a tuned guest does not have.
+//! What a newcomer would get wrong: stdout of a guest's /init is the kernel's console, which is nobody's here.
 
-use crate::port::Ports;
+use crate::ports;
 use std::io::{self, Write};
 
 enum To {
     Stdout,
-    Port(Ports),
+    Port,
 }
 
 /// The way to whoever asked.
@@ -20,8 +20,8 @@ impl Voice {
     }
 
     /// A guest's.
-    pub fn port(ports: Ports) -> Self {
-        Self(To::Port(ports))
+    pub fn port() -> Self {
+        Self(To::Port)
     }
 
     /// Samples, or further ones, of `name`.
@@ -47,10 +47,7 @@ impl Voice {
         let line = format!("{text}\n");
         let said = match &self.0 {
             To::Stdout => io::stdout().lock().write_all(line.as_bytes()),
-            To::Port(ports) => {
-                ports.say(line.as_bytes());
-                Ok(())
-            }
+            To::Port => ports::say(line.as_bytes()),
         };
         said.map_err(|why| format!("say {text:?}: {why}"))
     }
