@@ -24,6 +24,7 @@
 pub mod files;
 pub mod filters;
 pub mod inside;
+pub mod lane_i;
 pub mod life;
 pub mod machine;
 pub mod memory;

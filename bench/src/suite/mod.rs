@@ -103,6 +103,12 @@ pub const PARTS: &[Part] = &[
         takes: [Duration::from_secs(15), Duration::from_secs(90)],
         measure: crate::memory::measure,
     },
+    Part {
+        name: "lane-i",
+        about: "instructions of starts, system calls and noisy neighbours (M1i, M7, M12)",
+        takes: [Duration::from_secs(35), Duration::from_secs(180)],
+        measure: crate::lane_i::measure,
+    },
 ];
 
 /// The part of this name.
