@@ -10,6 +10,7 @@
 //! | [`inside`] | how does a program do this work as that subject? |
 //! | [`rounds`] | in which order? everyone once per round, shuffled |
 //! | [`stats`] | what do the samples say? |
+//! | [`parallel`] | how many starts a second, and how long do many at once take? |
 //! | [`start`] | how long does a start take, of everyone? |
 //! | [`life`] | what do create, start, state, exec, kill and delete cost? |
 //! | [`traced`] | how much memory, how many instructions does the parent take? exactly, by ptrace |
@@ -22,6 +23,7 @@ pub mod filters;
 pub mod inside;
 pub mod life;
 pub mod machine;
+pub mod parallel;
 pub mod process;
 pub mod programs;
 pub mod result;

@@ -224,6 +224,7 @@ impl Rounds {
             contestant.rows.first().is_some_and(|row| row.subject == CONTROL)
         };
         let Some(control) = self.contestants.iter().find(is_control) else { return marks };
+        let more_is_better = control.rows.first().is_some_and(|row| row.unit.more_is_better());
         let taken: Vec<(usize, f64)> = control
             .taken
             .iter()
@@ -232,7 +233,8 @@ impl Rounds {
         let values: Vec<f64> = taken.iter().map(|(_, value)| *value).collect();
         let Some(usual) = median(&values) else { return marks };
         for (round, value) in taken {
-            marks[round] |= value > DISTURBED * usual;
+            let slower = if more_is_better { usual / value } else { value / usual };
+            marks[round] |= slower > DISTURBED;
         }
         marks
     }
