@@ -3,10 +3,11 @@
 //! What a newcomer would get wrong: each latency begins at its own thread's t0, after the barrier, so that the harness's
 //! own threads, which also wait for processors, are not in it; they are in the makespan.
 
-use super::place::{Place, Starter};
-use crate::process::{Answer, Ended, Wrong, milliseconds};
+use super::place::{Place, Started, Starter};
+use crate::process::{Wrong, milliseconds};
 use crate::result::{Metric, Row, Unit};
 use crate::rounds::shuffled;
+use crate::scene;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,6 +36,8 @@ struct Crowd<'a> {
     latencies: Vec<f64>,
     makespans: Vec<f64>,
     given_up: Option<String>,
+    does_not_fit: bool,
+    leaves: Option<String>,
 }
 
 /// Of everyone at every K.
@@ -55,6 +58,8 @@ pub fn rows(
         latencies: Vec::new(),
         makespans: Vec::new(),
         given_up: None,
+        does_not_fit: starter.fit() < count,
+        leaves: None,
     };
     let each = |count| starters.iter().map(move |starter| (starter, count));
     let all = crowds.iter().copied().flat_map(each);
@@ -85,7 +90,7 @@ impl Crowd<'_> {
     fn wants_more(&self, in_time: bool) -> bool {
         let wanted = if in_time { self.wanted.most } else { self.wanted.least };
         let enough = self.latencies.len() >= wanted && self.makespans.len() >= REPETITIONS;
-        self.given_up.is_none() && !enough
+        self.given_up.is_none() && !self.does_not_fit && !enough
     }
 
     fn turn(&mut self) -> Result<(), String> {
@@ -102,14 +107,37 @@ impl Crowd<'_> {
             }
             Err(Wrong::Failed(sentence)) => return Err(format!("{}: {sentence}", name())),
         }
+        self.look_behind()
+    }
+
+    /// Who leaves cgroups behind is told in its rows, for rrun it is an error; the next one finds none.
+    fn look_behind(&mut self) -> Result<(), String> {
+        let left = scene::cgroups();
+        if left.is_empty() {
+            return Ok(());
+        }
+        scene::sweep();
+        let sentence = format!("left {} cgroups behind", left.len());
+        if self.starter.label == "rrun" {
+            return Err(format!("k={}: rrun {sentence}: {}", self.places.len(), left.join(", ")));
+        }
+        self.leaves = Some(sentence);
         Ok(())
     }
 
     fn rows(self) -> [Row; 2] {
         let [latency, makespan] = templates(self.places.len(), &self.starter.label);
-        match self.given_up {
-            Some(sentence) => [latency, makespan].map(|row| row.did_not_finish(sentence.clone())),
-            None => [latency.samples(self.latencies), makespan.samples(self.makespans)],
+        if self.does_not_fit {
+            return [latency, makespan]
+                .map(|row| row.missing("there is not enough memory for so many"));
+        }
+        if let Some(sentence) = self.given_up {
+            return [latency, makespan].map(|row| row.did_not_finish(sentence.clone()));
+        }
+        let rows = [latency.samples(self.latencies), makespan.samples(self.makespans)];
+        match self.leaves {
+            Some(sentence) => rows.map(|row| row.note(sentence.clone())),
+            None => rows,
         }
     }
 }
@@ -138,12 +166,12 @@ fn at_once<P: Sync, T: Send>(
 }
 
 /// Each one's latency, and from the first birth to the last first instruction.
-fn taken(all: &[(Ended, Answer)]) -> (Vec<f64>, Option<f64>) {
-    let latency = |(ran, answer): &(Ended, Answer)| answer.first_instruction - ran.began;
-    let first = all.iter().map(|(ran, _)| ran.began).min();
-    let last = all.iter().map(|(_, answer)| answer.first_instruction).max();
+fn taken(all: &[Started]) -> (Vec<f64>, Option<f64>) {
+    let latency = |start: &Started| milliseconds(start.first - start.began);
+    let first = all.iter().map(|start| start.began).min();
+    let last = all.iter().map(|start| start.first).max();
     let makespan = first.zip(last).map(|(first, last)| milliseconds(last - first));
-    (all.iter().map(|one| milliseconds(latency(one))).collect(), makespan)
+    (all.iter().map(latency).collect(), makespan)
 }
 
 #[cfg(test)]
@@ -154,8 +182,7 @@ mod tests {
     fn the_makespan_is_from_the_first_birth_to_the_last_first_instruction() {
         let start = |began, first: u64| {
             let [began, first] = [began, first].map(Duration::from_millis);
-            let ran = Ended { began, ended: first, cpu: Duration::ZERO, switches: 0 };
-            (ran, Answer { first_instruction: first, first_byte: first })
+            Started { began, first }
         };
         let (latencies, makespan) = taken(&[start(10, 30), start(20, 25)]);
         assert_eq!((latencies, makespan), (vec![20.0, 5.0], Some(20.0)));

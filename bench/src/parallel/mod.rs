@@ -14,11 +14,13 @@ mod crowd;
 mod place;
 mod throughput;
 
-use crate::result::{Metric, Row, Unit};
+use crate::result::Row;
 use crate::suite::Context;
+use crate::vm::{Accelerator, Flavour, Machines};
 use crate::{room, scene, stats};
 use crowd::Wanted;
 use place::Starter;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// K, quick and full.
@@ -40,10 +42,18 @@ pub fn measure(context: &Context) -> Result<Vec<Row>, String> {
 
 fn measured(context: &Context) -> Result<Vec<Row>, String> {
     let crowds = CROWDS[context.pace.pick(0, 1)];
-    let places = place::bundles(&context.programs, crowds.iter().copied().max().unwrap_or(1));
-    let starters = place::starters(&context.programs, &places);
+    let most = crowds.iter().copied().chain(throughput::workers()).max();
+    let places = place::bundles(&context.programs, most.unwrap_or(1));
+    let mut starters = place::starters(&context.programs, &places);
+    let mut missing = Vec::new();
+    match machines(context) {
+        Ok(machines) => starters.extend(machines),
+        Err(why) => missing = without_machines(crowds, &why),
+    }
     let (rounds, window) = context.pace.pick((3, 0.2), (10, 1.0));
     context.progress(&format!("throughput: {rounds} rounds of {window} s for each"));
+    // A probe of crun, which is looked at for its own sake, may have left one.
+    scene::sweep();
     let mut rows = throughput::rows(&starters, &places, rounds, Duration::from_secs_f64(window))?;
     context.progress(&format!("starts at once: {crowds:?}"));
     let budget = Duration::from_secs(context.pace.pick(4, 60));
@@ -66,11 +76,31 @@ fn measured(context: &Context) -> Result<Vec<Row>, String> {
             None => row,
         }
     };
-    Ok(rows.into_iter().map(note).chain(machines(crowds)).collect())
+    Ok(rows.into_iter().map(note).chain(missing).collect())
 }
 
-/// Rows of virtual machines, without hardware to run them.
-fn machines(crowds: &[usize]) -> Vec<Row> {
-    let _unused = (crowds, Metric::M2, Unit::PerSecond);
-    Vec::new()
+/// The machines that are worth starting by the hundred.
+const FLAVOURS: [Flavour; 2] = [Flavour::Microvm, Flavour::Restored];
+
+fn machines(context: &Context) -> Result<Vec<Starter>, String> {
+    let machines = Arc::new(Machines::ready(&context.programs.payload)?);
+    if machines.accelerator() != Accelerator::Kvm {
+        return Err("emulated: processors that are emulated in parallel say nothing of hardware \
+                    virtualization"
+            .to_owned());
+    }
+    // The template is made before anything is timed.
+    drop(machines.template()?);
+    Ok(FLAVOURS.map(|flavour| Starter::machine(machines.clone(), flavour)).to_vec())
+}
+
+fn without_machines(crowds: &[usize], why: &str) -> Vec<Row> {
+    let rows = |flavour: Flavour| {
+        let workers = throughput::workers().into_iter().map(throughput::case);
+        let rates = workers.map(move |case| throughput::row(&case, flavour.subject()));
+        let crowds =
+            crowds.iter().flat_map(move |count| crowd::templates(*count, flavour.subject()));
+        rates.chain(crowds)
+    };
+    FLAVOURS.into_iter().flat_map(rows).map(|row| row.missing(why)).collect()
 }

@@ -1,13 +1,16 @@
 //! Who starts in parallel, and where: place *n* has a bundle, an id and a cgroup of its own.
 
-use crate::process::{Answer, Ended, PATIENCE, Voice, Wrong};
+use crate::process::{PATIENCE, Voice, Wrong, now};
 use crate::programs::Programs;
 use crate::rounds::CONTROL;
 use crate::scene::{self, Life, Seccomp};
 use crate::subject::{FLOOR, Runtime, runtimes};
+use crate::vm::{Flavour, Machines};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// One who can start in any place.
 #[derive(Debug, Clone)]
@@ -25,6 +28,17 @@ enum Kind {
     Floor(PathBuf),
     /// `run` of a bundle.
     Runtime(Runtime),
+    /// A virtual machine.
+    Machine(Arc<Machines>, Flavour),
+}
+
+/// A start, by `CLOCK_MONOTONIC`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// t0.
+    pub began: Duration,
+    /// t1, or t2 where the payload has another clock.
+    pub first: Duration,
 }
 
 /// A place.
@@ -68,26 +82,36 @@ impl Starter {
     pub fn is_cheap(&self) -> bool {
         match &self.kind {
             Kind::Process(_) | Kind::Floor(_) => true,
+            Kind::Machine(..) => false,
             Kind::Runtime(runtime) => runtime.label == "rrun",
+        }
+    }
+
+    /// Machines of this flavour.
+    #[must_use]
+    pub fn machine(machines: Arc<Machines>, flavour: Flavour) -> Self {
+        Self { label: flavour.subject().to_owned(), kind: Kind::Machine(machines, flavour) }
+    }
+
+    /// How many of it fit into this machine's memory.
+    #[must_use]
+    pub fn fit(&self) -> usize {
+        match &self.kind {
+            Kind::Machine(machines, flavour) => {
+                // QEMU's own, beside the guest's.
+                let each = u64::from(machines.recipe(*flavour).memory) * 3 / 2 * 1024;
+                usize::try_from(available_kib() / each).unwrap_or(usize::MAX)
+            }
+            Kind::Process(_) | Kind::Floor(_) | Kind::Runtime(_) => usize::MAX,
         }
     }
 
     /// A start and its end.
     ///
     /// # Errors
-    /// As [`Voice::run`] and [`Voice::answer`].
-    pub fn start(&self, place: &Place) -> Result<(Ended, Answer), Wrong> {
-        let mut voice = Voice::new();
-        let ran = voice.run(&mut self.command(place), PATIENCE * 3).inspect_err(|_| {
-            if let Kind::Runtime(runtime) = &self.kind {
-                runtime.clear(&id(place));
-            }
-        })?;
-        Ok((ran, voice.answer(ran.began, PATIENCE)?))
-    }
-
-    fn command(&self, place: &Place) -> Command {
-        match &self.kind {
+    /// As [`Voice::run`] and [`Voice::answer`]; what went wrong with a machine.
+    pub fn start(&self, place: &Place) -> Result<Started, Wrong> {
+        let command = match &self.kind {
             Kind::Process(payload) => Command::new(payload),
             Kind::Floor(floor) => {
                 let mut command = Command::new(floor);
@@ -95,7 +119,24 @@ impl Starter {
                 command
             }
             Kind::Runtime(runtime) => runtime.run(&place.bundle, &id(place)),
-        }
+            Kind::Machine(machines, flavour) => {
+                let began = now();
+                let took = machines.start(*flavour).map_err(Wrong::Failed)?;
+                return Ok(Started { began, first: began + took.first });
+            }
+        };
+        self.run(command, place)
+    }
+
+    fn run(&self, mut command: Command, place: &Place) -> Result<Started, Wrong> {
+        let mut voice = Voice::new();
+        let ran = voice.run(&mut command, PATIENCE * 3).inspect_err(|_| {
+            if let Kind::Runtime(runtime) = &self.kind {
+                runtime.clear(&id(place));
+            }
+        })?;
+        let first = voice.answer(ran.began, PATIENCE)?.first_instruction;
+        Ok(Started { began: ran.began, first })
     }
 
     /// What its containers have left behind, if anything, as a sentence under its label.
@@ -123,4 +164,12 @@ const ID: &str = "bench-place-";
 
 fn id(place: &Place) -> String {
     format!("{ID}{}", place.number)
+}
+
+/// `MemAvailable` of proc_meminfo(5).
+fn available_kib() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }

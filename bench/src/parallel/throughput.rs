@@ -20,6 +20,12 @@ pub fn workers() -> Vec<usize> {
     if processors == 1 { vec![1] } else { vec![1, processors] }
 }
 
+/// "1 worker".
+#[must_use]
+pub fn case(workers: usize) -> String {
+    if workers == 1 { "1 worker".to_owned() } else { format!("{workers} workers") }
+}
+
 /// Of everyone, `rounds` windows for each number of workers.
 ///
 /// # Errors
@@ -32,7 +38,7 @@ pub fn rows(
 ) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     for workers in workers() {
-        let case = if workers == 1 { "1 worker".to_owned() } else { format!("{workers} workers") };
+        let case = case(workers);
         let contestant = |starter: &Starter| {
             let row = row(&case, &starter.label).group(&format!("throughput, {case}"));
             let (starter, places) = (starter.clone(), places[..workers].to_vec());
