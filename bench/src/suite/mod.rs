@@ -87,9 +87,15 @@ pub struct Part {
 pub const PARTS: &[Part] = &[
     Part {
         name: "start",
-        about: "cold starts, one after the other (M1, M1c)",
+        about: "cold starts, one after the other, and provisioning (M1, M1c, M1p)",
         takes: [Duration::from_secs(30), Duration::from_secs(300)],
         measure: crate::start::measure,
+    },
+    Part {
+        name: "parallel",
+        about: "starts a second, and many at once (M2, M3)",
+        takes: [Duration::from_secs(12), Duration::from_secs(150)],
+        measure: crate::parallel::measure,
     },
     Part {
         name: "files",
