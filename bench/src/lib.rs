@@ -13,6 +13,7 @@
 //! | [`turns`] | what do the answers of all say, case by case? |
 //! | [`rounds`] | in which order? everyone once per round, shuffled |
 //! | [`stats`] | what do the samples say? |
+//! | [`parallel`] | how many starts a second, and how long do many at once take? |
 //! | [`start`] | how long does a start take, of everyone? |
 //! | [`life`] | what do create, start, state, exec, kill and delete cost? |
 //! | [`memory`] | what does an instance that waits cost, and how many fit? |
@@ -25,10 +26,12 @@
 pub mod files;
 pub mod filters;
 pub mod inside;
+pub mod lane_i;
 pub mod life;
 pub mod machine;
 pub mod memory;
 pub mod micro;
+pub mod parallel;
 pub mod process;
 pub mod programs;
 pub mod result;

@@ -18,6 +18,8 @@ pub struct Programs {
     pub payload: PathBuf,
     /// What works and says how long it took: a process, a container's process, a guest's /init.
     pub workload: PathBuf,
+    /// The first process of lane I's guest.
+    pub lane_i_guest: PathBuf,
     /// Ours; `RRUN_BENCH_RRUN` names another build of it.
     pub rrun: PathBuf,
     /// runc of the machine.
@@ -37,6 +39,7 @@ impl Programs {
         let mut build = Command::new(cargo);
         build.current_dir(workspace()).args(["build", "--release", "--quiet", "-p", "rrun-bench"]);
         build.args(["--bin", "floor", "--bin", "payload", "--bin", "workload"]);
+        build.args(["--bin", "lane-i-guest"]);
         if named.is_none() {
             build.args(["-p", "rrun", "--bin", "rrun"]);
         }
@@ -55,6 +58,7 @@ impl Programs {
             floor: install(&release.join("floor"), "floor"),
             payload: install(&release.join("payload"), "payload"),
             workload: install(&release.join("workload"), "workload"),
+            lane_i_guest: install(&release.join("lane-i-guest"), "lane-i-guest"),
             rrun: install(&rrun, "rrun"),
             runc: on_path("runc"),
             crun: on_path("crun"),
