@@ -21,6 +21,7 @@ pub mod filters;
 pub mod life;
 pub mod process;
 pub mod programs;
+pub mod report;
 pub mod result;
 pub mod room;
 pub mod rounds;
