@@ -7,6 +7,7 @@
 //! | [`scene`] | with which configuration? Docker's, the same file for everyone |
 //! | [`subject`] | which command lines are compared? |
 //! | [`process`] | how long did one of them take, by the clock and by the processor? |
+//! | [`inside`] | how does a program do this work as that subject? |
 //! | [`rounds`] | in which order? everyone once per round, shuffled |
 //! | [`figures`] | what do the samples say? |
 //! | [`life`] | what do create, start, state, exec, kill and delete cost? |
@@ -18,6 +19,7 @@
 
 pub mod figures;
 pub mod filters;
+pub mod inside;
 pub mod life;
 pub mod process;
 pub mod programs;

@@ -36,9 +36,11 @@ pub enum Life {
 pub fn bundle(programs: &Programs, name: &str, seccomp: Seccomp, life: Life) -> PathBuf {
     let bundle = room::directory().join("bundles").join(name);
     rootfs(&bundle.join("rootfs"), &programs.payload);
-    let text = fs::read_to_string(workspace().join(DOCKER)).must("read Docker's configuration");
-    let mut config: Value = serde_json::from_str(&text).must("parse Docker's configuration");
-    adapt(&mut config, name, seccomp, life);
+    let mut config = configuration(name, seccomp);
+    config["process"]["args"] = match life {
+        Life::Short => json!(["/bin/true"]),
+        Life::Long => json!(["/bin/true", "pause"]),
+    };
     fs::write(bundle.join("config.json"), config.to_string()).must("write config.json");
     bundle
 }
@@ -51,13 +53,13 @@ pub fn rootfs(at: &Path, payload: &Path) {
     fs::copy(payload, at.join("bin/true")).must("copy the payload");
 }
 
-fn adapt(config: &mut Value, name: &str, seccomp: Seccomp, life: Life) {
+/// Docker's configuration of a container called `name`, whose root is `rootfs` in its bundle.
+#[must_use]
+pub fn configuration(name: &str, seccomp: Seccomp) -> Value {
+    let text = fs::read_to_string(workspace().join(DOCKER)).must("read Docker's configuration");
+    let mut config: Value = serde_json::from_str(&text).must("parse Docker's configuration");
     config["ociVersion"] = json!("1.0.2");
     config["root"]["path"] = json!("rootfs");
-    config["process"]["args"] = match life {
-        Life::Short => json!(["/bin/true"]),
-        Life::Long => json!(["/bin/true", "pause"]),
-    };
     let mounts = config["mounts"].as_array_mut().must("find the mounts");
     mounts.retain(|mount| mount["type"] != "bind");
     let linux = &mut config["linux"];
@@ -72,4 +74,5 @@ fn adapt(config: &mut Value, name: &str, seccomp: Seccomp, life: Life) {
     if seccomp == Seccomp::None {
         linux.as_object_mut().must("find linux").remove("seccomp");
     }
+    config
 }

@@ -25,7 +25,8 @@ pub fn markdown(results: &Isobench) -> String {
     }
     text += "\n## The article's claims\n\n| claim | verdict | evidence |\n|---|---|---|\n";
     for claim in claims(&facts) {
-        let evidence = claim.evidence.iter().map(|line| cell(line)).collect::<Vec<_>>().join("<br>");
+        let evidence =
+            claim.evidence.iter().map(|line| cell(line)).collect::<Vec<_>>().join("<br>");
         let verdict = cell(&claim.verdict.to_string());
         line(&mut text, &format!("| {} | {verdict} | {evidence} |", claim.claim));
     }
@@ -80,11 +81,14 @@ fn warning(facts: &Facts) -> String {
 #[must_use]
 pub fn readme_block(results: &Isobench) -> String {
     let facts = Facts::new(results);
-    let mut text = String::from("| start of a container | median [95 %] | beside rrun |\n|---|---|---|\n");
+    let mut text =
+        String::from("| start of a container | median [95 %] | beside rrun |\n|---|---|---|\n");
     let ours = facts.row(Metric::M1, "run", "rrun");
     let mut rows: Vec<&Row> = facts
         .of(Metric::M1, Lane::W)
-        .filter(|row| row.case == "run" && row.value().is_some() && !row.subject.contains(", no seccomp"))
+        .filter(|row| {
+            row.case == "run" && row.value().is_some() && !row.subject.contains(", no seccomp")
+        })
         .collect();
     rows.sort_by_key(|row| order(&row.subject));
     for row in rows {
@@ -104,9 +108,10 @@ pub fn readme_block(results: &Isobench) -> String {
     ] {
         let found = ["rrun", "crun", "runc", machine].map(|subject| {
             let row = facts.row(metric, case, subject).filter(|row| row.value().is_some());
-            row.map_or_else(|| "–".to_owned(), |row| {
-                number::quantity(row.value().unwrap_or(f64::NAN), row.unit)
-            })
+            row.map_or_else(
+                || "–".to_owned(),
+                |row| number::quantity(row.value().unwrap_or(f64::NAN), row.unit),
+            )
         });
         line(&mut text, &format!("| {name} | {} |", found.join(" | ")));
     }
@@ -121,7 +126,9 @@ fn source(facts: &Facts) -> String {
     let commit: String = fact("commit").chars().take(12).collect();
     let machines = match facts.virtualization() {
         Virtualization::Hardware => "virtual machines under KVM",
-        Virtualization::Emulated => "virtual machines emulated, so their times are compared with nothing",
+        Virtualization::Emulated => {
+            "virtual machines emulated, so their times are compared with nothing"
+        }
         Virtualization::None => "no virtual machines",
     };
     format!(

@@ -10,8 +10,14 @@
 //! it. What a newcomer would get wrong: distributions build every virtio driver as a module, so a handshake through
 //! virtio would measure the loading of modules; the two ports need none.
 
+pub mod bzimage;
+mod initramfs;
+mod kernel;
 mod recipe;
 mod session;
 
-pub use recipe::{Accelerator, Model, Recipe};
+pub use initramfs::{Initramfs, MODULES};
+pub use kernel::{Kernel, cache, hash};
+pub use recipe::{Accelerator, Model, Recipe, TUNED};
+pub(crate) use session::listen;
 pub use session::{Line, POWERED_OFF, Session};

@@ -99,7 +99,8 @@ impl Drop for Session {
     }
 }
 
-fn listen(mut stdout: ChildStdout) -> Receiver<Line> {
+/// Reads in a thread of its own, because a pipe can't be read with a deadline.
+pub(crate) fn listen(mut stdout: ChildStdout) -> Receiver<Line> {
     let (sender, lines) = channel();
     thread::spawn(move || {
         let (mut text, mut at) = (Vec::new(), None);

@@ -80,7 +80,8 @@ fn machines(facts: &Facts, evidence: &mut Vec<String>) -> Option<()> {
 /// How many times longer; of a rate, how many times less.
 fn slowdown(facts: &Facts, row: &Row, bare: &Row) -> Option<Estimate> {
     let ratio = facts.ratio(row, bare)?;
-    let turned = Estimate { value: 1.0 / ratio.value, low: 1.0 / ratio.high, high: 1.0 / ratio.low };
+    let turned =
+        Estimate { value: 1.0 / ratio.value, low: 1.0 / ratio.high, high: 1.0 / ratio.low };
     Some(if row.unit.more_is_better() { turned } else { ratio })
 }
 
@@ -102,11 +103,16 @@ pub fn isolation(facts: &Facts) -> Claim {
             ));
         }
     }
-    evidence.push("The container's calls enter the host's kernel; a virtual machine's enter its own.".to_owned());
+    evidence.push(
+        "The container's calls enter the host's kernel; a virtual machine's enter its own."
+            .to_owned(),
+    );
     let verdict = match (rows.is_empty(), narrower) {
         (true, _) => Verdict::Open("reach was not measured".to_owned()),
         (false, 0) => Verdict::Fails("a container reaches all that a bare process does".to_owned()),
-        (false, _) => Verdict::Holds("for packaging; it is not the wall that a hypervisor is".to_owned()),
+        (false, _) => {
+            Verdict::Holds("for packaging; it is not the wall that a hypervisor is".to_owned())
+        }
     };
     Claim {
         claim: "Process isolation for packaging, hardware virtualization for infrastructure",
@@ -137,13 +143,20 @@ pub fn managed(facts: &Facts) -> Claim {
     for row in &replicas {
         evidence.push(format!("{}: {}.", row.case, number::of_row(row)));
     }
-    let tamed = matches!((limited, unlimited), (Some(limited), Some(unlimited)) if limited < unlimited);
+    let tamed =
+        matches!((limited, unlimited), (Some(limited), Some(unlimited)) if limited < unlimited);
     let verdict = match (accuracy.is_empty(), exact, tamed, replicas.is_empty()) {
-        (true, _, false, true) => Verdict::Open("neither limits nor replicas were measured".to_owned()),
+        (true, _, false, true) => {
+            Verdict::Open("neither limits nor replicas were measured".to_owned())
+        }
         (false, true, true, false) => Verdict::Holds("on one host".to_owned()),
         (false, false, ..) => Verdict::Fails(format!("a limit was off by more than {EXACT} %")),
-        (_, _, false, _) => Verdict::Partly("that limits protect a neighbour was not shown".to_owned()),
-        (_, _, true, _) => Verdict::Partly("limits protect a neighbour; the rest was not measured".to_owned()),
+        (_, _, false, _) => {
+            Verdict::Partly("that limits protect a neighbour was not shown".to_owned())
+        }
+        (_, _, true, _) => {
+            Verdict::Partly("limits protect a neighbour; the rest was not measured".to_owned())
+        }
     };
     Claim {
         claim: "Processor and memory are managed; replicas scale",
@@ -169,6 +182,10 @@ fn worst(facts: &Facts, configuration: &str, evidence: &mut Vec<String>) -> Opti
         }
     });
     let (row, value) = numbers.max_by(|a, b| a.1.total_cmp(&b.1))?;
-    evidence.push(format!("The worst neighbour with {configuration}: {}: {}.", row.case, number::of_row(row)));
+    evidence.push(format!(
+        "The worst neighbour with {configuration}: {}: {}.",
+        row.case,
+        number::of_row(row)
+    ));
     Some(value)
 }

@@ -15,13 +15,21 @@ pub fn portable(facts: &Facts) -> Claim {
         .collect();
     let mut evidence = Vec::new();
     if !ran.is_empty() {
-        evidence.push(format!("The same bundle and configuration ran unchanged under {}.", ran.join(", ")));
+        evidence.push(format!(
+            "The same bundle and configuration ran unchanged under {}.",
+            ran.join(", ")
+        ));
     }
     if let Some(kernel) = facts.fact("kernel") {
         evidence.push(format!("All of them on one kernel, Linux {kernel}, and one architecture: what an image needs of both was not varied."));
     }
     for row in facts.results.of(Metric::M1p).filter(|row| row.value().is_some()) {
-        evidence.push(format!("Provisioning, {} ({}): {}.", row.case, row.subject, number::of_row(row)));
+        evidence.push(format!(
+            "Provisioning, {} ({}): {}.",
+            row.case,
+            row.subject,
+            number::of_row(row)
+        ));
     }
     let verdict = if ran.len() >= 2 {
         Verdict::Partly("across runtimes, on one kernel".to_owned())
@@ -44,7 +52,8 @@ pub fn fast(facts: &Facts) -> Claim {
     let cold = compared(facts, start("vm microvm"), start("rrun"));
     let restored = compared(facts, start("vm restored"), start("rrun"));
     let instructions = compared(facts, counted("vm microvm"), counted("rrun"));
-    let sides = [&cold, &restored, &instructions].map(|found| found.as_ref().map(|(ratio, _)| side(ratio)));
+    let sides =
+        [&cold, &restored, &instructions].map(|found| found.as_ref().map(|(ratio, _)| side(ratio)));
     let verdict = match sides {
         [Some(Side::Above), Some(Side::Above), _] => {
             Verdict::Holds("against a cold and a restored virtual machine".to_owned())
@@ -52,8 +61,12 @@ pub fn fast(facts: &Facts) -> Claim {
         [Some(Side::Above), Some(_), _] => {
             Verdict::Partly("against a cold virtual machine, not against a restored one".to_owned())
         }
-        [Some(Side::Above), None, _] => Verdict::Partly("against a cold virtual machine".to_owned()),
-        [Some(Side::Below), ..] => Verdict::Fails("a cold virtual machine started faster".to_owned()),
+        [Some(Side::Above), None, _] => {
+            Verdict::Partly("against a cold virtual machine".to_owned())
+        }
+        [Some(Side::Below), ..] => {
+            Verdict::Fails("a cold virtual machine started faster".to_owned())
+        }
         [Some(Side::Unclear), ..] => Verdict::Open("the interval has both sides in it".to_owned()),
         [None, _, Some(Side::Above)] => Verdict::Partly(format!(
             "counted in instructions, against a cold virtual machine; in time it is open: {}",
@@ -62,12 +75,20 @@ pub fn fast(facts: &Facts) -> Claim {
         [None, _, Some(Side::Below)] => Verdict::Fails("counted in instructions".to_owned()),
         [None, ..] => Verdict::Open(no_machine(facts).to_owned()),
     };
-    let mut evidence: Vec<String> =
-        [cold, restored, instructions].into_iter().flatten().map(|(_, sentence)| sentence).collect();
+    let mut evidence: Vec<String> = [cold, restored, instructions]
+        .into_iter()
+        .flatten()
+        .map(|(_, sentence)| sentence)
+        .collect();
     for subject in ["vm microvm", "vm restored"] {
         let shown = start(subject).filter(|row| row.value().is_some());
-        if let Some(row) = shown.filter(|row| start("rrun").is_some_and(|ours| !facts.may_divide(row, ours))) {
-            evidence.push(format!("{subject}, emulated, for orientation only: {}.", number::of_row(row)));
+        if let Some(row) =
+            shown.filter(|row| start("rrun").is_some_and(|ours| !facts.may_divide(row, ours)))
+        {
+            evidence.push(format!(
+                "{subject}, emulated, for orientation only: {}.",
+                number::of_row(row)
+            ));
         }
     }
     Claim {
@@ -89,7 +110,9 @@ pub fn light(facts: &Facts) -> Claim {
         None => Verdict::Open("the memory of both was not measured".to_owned()),
     };
     let mut evidence: Vec<String> = against.into_iter().map(|(_, sentence)| sentence).collect();
-    for row in ["bare", "runc", "crun"].into_iter().filter_map(charge).filter(|row| row.value().is_some()) {
+    for row in
+        ["bare", "runc", "crun"].into_iter().filter_map(charge).filter(|row| row.value().is_some())
+    {
         evidence.push(format!("For comparison, {}: {}.", row.subject, number::of_row(row)));
     }
     Claim {

@@ -27,7 +27,9 @@ const MANAGED: usize = 5;
 
 #[test]
 fn a_start_is_fast_when_it_beats_a_cold_and_a_restored_machine() {
-    let rows = |cold, restored| vec![start("rrun", 4.0), start("vm microvm", cold), start("vm restored", restored)];
+    let rows = |cold, restored| {
+        vec![start("rrun", 4.0), start("vm microvm", cold), start("vm restored", restored)]
+    };
     assert!(matches!(judged("kvm", rows(150.0, 40.0), FAST), Verdict::Holds(_)));
     assert!(matches!(judged("kvm", rows(150.0, 3.0), FAST), Verdict::Partly(_)));
     assert!(matches!(judged("kvm", rows(3.0, 3.0), FAST), Verdict::Fails(_)));
@@ -37,7 +39,9 @@ fn a_start_is_fast_when_it_beats_a_cold_and_a_restored_machine() {
 fn no_verdict_rests_on_an_emulated_machines_time() {
     let rows = vec![start("rrun", 4.0), start("vm microvm", 1500.0), start("vm restored", 48.0)];
     assert!(matches!(judged("tcg", rows.clone(), FAST), Verdict::Open(_)));
-    let counted = |subject, value| Row::new(Metric::M1i, "run", subject, Unit::Instructions, "i").exact(value);
+    let counted = |subject, value| {
+        Row::new(Metric::M1i, "run", subject, Unit::Instructions, "i").exact(value)
+    };
     let rows = [rows, vec![counted("rrun", 4.2e6), counted("vm microvm", 398e6)]].concat();
     assert!(matches!(judged("tcg", rows, FAST), Verdict::Partly(_)));
 }
@@ -64,7 +68,8 @@ fn a_container_whose_files_are_slower_translates_something() {
 
 #[test]
 fn a_rate_that_is_lower_is_slower() {
-    let stream = |subject, middle| samples(Metric::M11, "stream", subject, Unit::MebibytesPerSecond, middle);
+    let stream =
+        |subject, middle| samples(Metric::M11, "stream", subject, Unit::MebibytesPerSecond, middle);
     let rows = vec![stream("bare", 1000.0), stream("rrun", 500.0)];
     assert!(matches!(judged("tcg", rows, IO), Verdict::Fails(_)));
 }
@@ -82,7 +87,8 @@ fn isolation_is_what_is_out_of_reach() {
 #[test]
 fn limits_must_be_exact_and_spare_the_neighbour() {
     let rows = |off, limited| {
-        let noisy = |case, value| Row::new(Metric::M12, case, "rrun", Unit::Ratio, "r").exact(value);
+        let noisy =
+            |case, value| Row::new(Metric::M12, case, "rrun", Unit::Ratio, "r").exact(value);
         vec![
             Row::new(Metric::M6, "cpu.max 10 %", "rrun", Unit::Percent, "error").exact(off),
             noisy("cpu hog | container, no limits | cpu", 2.0),

@@ -17,7 +17,8 @@ pub struct Headline {
 /// The first screen.
 #[must_use]
 pub fn header(facts: &Facts) -> Html {
-    let title = plain("h1", "What process isolation costs and gives, beside hardware virtualization");
+    let title =
+        plain("h1", "What process isolation costs and gives, beside hardware virtualization");
     let about = "rrun starts the same program as a bare process, as a container under several runtimes, and as the \
         first process of a virtual machine, and measures what each costs and what each keeps apart.";
     let problems = &facts.results.problems;
@@ -63,7 +64,8 @@ fn accelerator(facts: &Facts) -> Html {
         ),
     };
     let body = plain("strong", head).then(words);
-    let body = if because.is_empty() { body } else { body.then(plain("div", plain("small", because))) };
+    let body =
+        if because.is_empty() { body } else { body.then(plain("div", plain("small", because))) };
     class("div", kind, body)
 }
 
@@ -90,12 +92,17 @@ pub fn headlines(facts: &Facts) -> Vec<Headline> {
         ] {
             // Of the floor one wants to know how far above it we are, of the others how far below.
             let other = facts.row(Metric::M1, "run", subject);
-            let (upper, lower) = if subject == "floor" { (Some(start), other) } else { (other, Some(start)) };
+            let (upper, lower) =
+                if subject == "floor" { (Some(start), other) } else { (other, Some(start)) };
             let ratio = upper.zip(lower).and_then(|(upper, lower)| facts.ratio(upper, lower));
             if let Some(ratio) = ratio {
                 let figure = number::quantity(ratio.value, Unit::Ratio);
-                let of = if subject == "floor" { "is rrun's start of " } else { "rrun's start is " };
-                all.push(Headline { figure, about: format!("{of}{about}: {}", number::ratio(&ratio)) });
+                let of =
+                    if subject == "floor" { "is rrun's start of " } else { "rrun's start is " };
+                all.push(Headline {
+                    figure,
+                    about: format!("{of}{about}: {}", number::ratio(&ratio)),
+                });
             }
         }
     }
@@ -104,7 +111,9 @@ pub fn headlines(facts: &Facts) -> Vec<Headline> {
     if let Some(ratio) = ours.zip(machine).and_then(|(ours, machine)| facts.ratio(machine, ours)) {
         all.push(Headline {
             figure: number::quantity(ratio.value, Unit::Ratio),
-            about: "the instructions of rrun's start are executed by a tuned virtual machine's boot".to_owned(),
+            about:
+                "the instructions of rrun's start are executed by a tuned virtual machine's boot"
+                    .to_owned(),
         });
     }
     if let Some(row) = facts.row(Metric::M4, "charge", "rrun").filter(|row| row.value().is_some()) {
@@ -120,15 +129,12 @@ fn run(facts: &Facts) -> Html {
     let mut entries = Vec::new();
     for (key, value) in run {
         match value.as_object() {
-            Some(inner) => entries.extend(
-                inner.iter().map(|(name, value)| (format!("{key}: {name}"), said(value))),
-            ),
+            Some(inner) => entries
+                .extend(inner.iter().map(|(name, value)| (format!("{key}: {name}"), said(value)))),
             None => entries.push((key.clone(), said(value))),
         }
     }
-    let entry = |(name, value): (String, String)| {
-        plain("dt", name).then(plain("dd", text(&value)))
-    };
+    let entry = |(name, value): (String, String)| plain("dt", name).then(plain("dd", text(&value)));
     let list = plain("dl", entries.into_iter().map(entry).collect::<Html>());
     let summary = format!("This run: {}", brief(facts));
     element("details", &[], plain("summary", summary).then(list))
@@ -142,7 +148,8 @@ fn brief(facts: &Facts) -> String {
         pick("processors", " processors"),
         pick("kernel", "").map(|kernel| format!("Linux {kernel}")),
         pick("date", ""),
-        pick("commit", "").map(|commit| format!("commit {}", commit.chars().take(12).collect::<String>())),
+        pick("commit", "")
+            .map(|commit| format!("commit {}", commit.chars().take(12).collect::<String>())),
         pick("pace", " pace"),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")

@@ -28,7 +28,8 @@ fn plot(facts: &Facts, case: &str) -> Html {
     let bar = |row: &&Row| {
         let value = row.value().unwrap_or_default();
         let share = boot.filter(|boot| *boot > value).map(|boot| value / boot * 100.0);
-        let share = share.map_or_else(String::new, |share| format!(", {} % of a boot", number::digits(share)));
+        let share = share
+            .map_or_else(String::new, |share| format!(", {} % of a boot", number::digits(share)));
         Bar {
             subject: row.subject.clone(),
             parts: vec![Part { name: number::of_row(row), value: value / 1e6 }],
@@ -39,5 +40,10 @@ fn plot(facts: &Facts, case: &str) -> Html {
         return Html::none();
     }
     let caption = format!("{case}: to the program's first instruction.");
-    bars("Guest instructions.", &caption, "million instructions", &rows.iter().map(bar).collect::<Vec<_>>())
+    bars(
+        "Guest instructions.",
+        &caption,
+        "million instructions",
+        &rows.iter().map(bar).collect::<Vec<_>>(),
+    )
 }

@@ -87,7 +87,10 @@ fn too_few(facts: &Facts) -> Option<String> {
         .map(|row| row.subject.as_str())
         .collect();
     (!starts.is_empty()).then(|| {
-        format!("Tails of cold starts: fewer than {ENOUGH_FOR_P95} samples of {}.", starts.join(", "))
+        format!(
+            "Tails of cold starts: fewer than {ENOUGH_FOR_P95} samples of {}.",
+            starts.join(", ")
+        )
     })
 }
 

@@ -42,6 +42,7 @@ fn plot(facts: &Facts) -> Html {
         };
         Bar { subject: row.subject.clone(), parts, words: number::quantity(all, row.unit) }
     };
-    let caption = "The darker part is user memory, the lighter the kernel's, where they are told apart.";
+    let caption =
+        "The darker part is user memory, the lighter the kernel's, where they are told apart.";
     bars("Charged to an idle instance.", caption, "KiB", &rows.iter().map(bar).collect::<Vec<_>>())
 }

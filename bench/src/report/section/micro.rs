@@ -51,7 +51,9 @@ fn plot(facts: &Facts, metric: Metric, lane: Lane, words: &str) -> Html {
 
 /// How many times slower than the bare process each subject is.
 fn slowdowns(facts: &Facts, metric: Metric, lane: Lane, case: &str) -> Vec<(String, Estimate)> {
-    let Some(bare) = facts.row(metric, case, "bare").filter(|row| row.lane == lane) else { return Vec::new() };
+    let Some(bare) = facts.row(metric, case, "bare").filter(|row| row.lane == lane) else {
+        return Vec::new();
+    };
     // The accuracy of a limit has no slower and faster.
     if matches!(bare.unit, Unit::Percent | Unit::Count | Unit::Ratio) {
         return Vec::new();
@@ -59,7 +61,8 @@ fn slowdowns(facts: &Facts, metric: Metric, lane: Lane, case: &str) -> Vec<(Stri
     let others = facts.of(metric, lane).filter(|row| row.case == case && row.subject != "bare");
     let ratio = |row: &crate::result::Row| {
         let ratio = facts.ratio(row, bare)?;
-        let turned = Estimate { value: 1.0 / ratio.value, low: 1.0 / ratio.high, high: 1.0 / ratio.low };
+        let turned =
+            Estimate { value: 1.0 / ratio.value, low: 1.0 / ratio.high, high: 1.0 / ratio.low };
         let slower = if row.unit.more_is_better() { turned } else { ratio };
         slower.value.is_finite().then(|| (row.subject.clone(), slower))
     };

@@ -48,7 +48,8 @@ pub fn section(facts: &Facts) -> Section {
 
 /// Aggressor, configuration and victim of a slowdown's case: "cpu hog | limits | cpu".
 fn slowdown(row: &Row) -> Option<[&str; 3]> {
-    let number = matches!(row.found, Found::Samples(_) | Found::Exact(_)) && row.unit == Unit::Ratio;
+    let number =
+        matches!(row.found, Found::Samples(_) | Found::Exact(_)) && row.unit == Unit::Ratio;
     let none = matches!(row.found, Found::DidNotFinish(_) | Found::Missing(_));
     let mut words = row.case.split(" | ");
     let words = [words.next()?, words.next()?, words.next().unwrap_or_default()];
@@ -82,14 +83,16 @@ fn map(facts: &Facts, lane: Lane, subject: &str, victim: &str) -> Html {
         }
     }
     let cell = |aggressor: &str, configuration: &str| {
-        let found = rows.iter().find(|(_, words)| words[0] == aggressor && words[1] == configuration);
+        let found =
+            rows.iter().find(|(_, words)| words[0] == aggressor && words[1] == configuration);
         found.map_or_else(
             || Cell { tone: Tone::Unknown, words: "–".to_owned(), about: String::new() },
             |(row, _)| shown(row),
         )
     };
     let line = |aggressor: &str| {
-        let cells = configurations.iter().map(|configuration| cell(aggressor, configuration)).collect();
+        let cells =
+            configurations.iter().map(|configuration| cell(aggressor, configuration)).collect();
         (aggressor.to_owned(), cells)
     };
     let lines = aggressors.iter().map(|aggressor| line(aggressor)).collect();
@@ -102,7 +105,9 @@ fn shown(row: &Row) -> Cell {
     let about = about.collect::<Vec<_>>().join(". ");
     match &row.found {
         Found::DidNotFinish(_) => Cell { tone: Tone::Dead, words: "DNF".to_owned(), about },
-        Found::Missing(_) | Found::Text(_) => Cell { tone: Tone::Unknown, words: "?".to_owned(), about },
+        Found::Missing(_) | Found::Text(_) => {
+            Cell { tone: Tone::Unknown, words: "?".to_owned(), about }
+        }
         Found::Samples(_) | Found::Exact(_) => {
             let value = row.value().unwrap_or(f64::NAN);
             Cell { tone: Tone::of(value), words: number::digits(value), about }
@@ -116,7 +121,8 @@ mod tests {
 
     #[test]
     fn a_case_without_a_configuration_is_no_slowdown() {
-        let row = |case| Row::new(Metric::M12, case, "rrun", Unit::Ratio, "with / alone").exact(2.0);
+        let row =
+            |case| Row::new(Metric::M12, case, "rrun", Unit::Ratio, "with / alone").exact(2.0);
         assert_eq!(slowdown(&row("hog | limits | cpu")), Some(["hog", "limits", "cpu"]));
         assert_eq!(slowdown(&row("hog | limits")), Some(["hog", "limits", ""]));
         assert_eq!(slowdown(&row("host can still fork")), None);

@@ -9,8 +9,10 @@ use crate::result::{Lane, Metric, Row};
 /// Latency against parallelism, and throughput.
 pub fn section(facts: &Facts) -> Section {
     let cases = facts.cases(Metric::M3, Lane::W);
-    let latency: Vec<&str> = cases.iter().copied().filter(|case| instances(case).is_some()).collect();
-    let others: Vec<&str> = cases.iter().copied().filter(|case| instances(case).is_none()).collect();
+    let latency: Vec<&str> =
+        cases.iter().copied().filter(|case| instances(case).is_some()).collect();
+    let others: Vec<&str> =
+        cases.iter().copied().filter(|case| instances(case).is_none()).collect();
     let rates = facts.cases(Metric::M2, Lane::W);
     let mut body = plots([latencies(facts)]);
     for (title, metric, cases) in [
@@ -55,7 +57,11 @@ fn latencies(facts: &Facts) -> Html {
     let p95 = |row: &Row| row.summary.as_ref().and_then(|summary| summary.p95);
     let p99 = |row: &Row| row.summary.as_ref().and_then(|summary| summary.p99);
     let all = subjects.iter().flat_map(|subject| {
-        [line(subject, "", Row::value), line(subject, "dashed", p95), line(subject, "dashed p99", p99)]
+        [
+            line(subject, "", Row::value),
+            line(subject, "dashed", p95),
+            line(subject, "dashed p99", p99),
+        ]
     });
     let all: Vec<Line> = all.filter(|line| line.points.len() > 1).collect();
     if all.is_empty() {

@@ -10,13 +10,16 @@ use syscalls::x86_64::Sysno;
 
 /// A grid for each filter, and the table.
 pub fn section(facts: &Facts) -> Section {
-    let mut grids: Vec<_> = facts.of(Metric::M13, Lane::R).filter(|row| row.case == "grid").collect();
+    let mut grids: Vec<_> =
+        facts.of(Metric::M13, Lane::R).filter(|row| row.case == "grid").collect();
     grids.sort_by_key(|row| order(&row.subject));
     let grids: Vec<Html> = grids
         .into_iter()
         .filter_map(|row| match &row.found {
             Found::Text(letters) => Some(filter(&row.subject, letters)),
-            Found::Samples(_) | Found::Exact(_) | Found::DidNotFinish(_) | Found::Missing(_) => None,
+            Found::Samples(_) | Found::Exact(_) | Found::DidNotFinish(_) | Found::Missing(_) => {
+                None
+            }
         })
         .collect();
     let key = if grids.is_empty() { Html::none() } else { key() };
@@ -44,7 +47,8 @@ fn filter(subject: &str, letters: &str) -> Html {
     });
     let calls: Vec<_> = calls.collect();
     let allowed = calls.iter().filter(|(fate, _)| *fate == Fate::Allowed).count();
-    let caption = format!("{allowed} of {} numbers are allowed whatever the arguments.", calls.len());
+    let caption =
+        format!("{allowed} of {} numbers are allowed whatever the arguments.", calls.len());
     grid(&format!("{subject}."), &caption, &calls)
 }
 

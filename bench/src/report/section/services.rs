@@ -16,7 +16,8 @@ pub fn section(facts: &Facts) -> Section {
     let plot = cases.first().map_or_else(Html::none, |case| first(facts, case));
     let tables = cases.chunks(COLUMNS).map(|cases| by_subject(facts, Metric::M14, Lane::W, cases));
     let body = plots([plot]).then(tables.collect::<Html>());
-    let note = plain("p", "Not a Kubernetes measurement: replicas stand behind one proxy on one host.");
+    let note =
+        plain("p", "Not a Kubernetes measurement: replicas stand behind one proxy on one host.");
     Section {
         id: "services",
         title: "Services",

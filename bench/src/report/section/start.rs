@@ -40,7 +40,8 @@ fn of(facts: &Facts, case: &str) -> Html {
     );
     // A curve of five samples is a staircase of an accident.
     let enough = drawn().filter(|(_, samples, _)| samples.len() >= 10);
-    let curves = enough.map(|(row, samples, _)| Curve { subject: row.subject.clone(), samples: samples.to_vec() });
+    let curves = enough
+        .map(|(row, samples, _)| Curve { subject: row.subject.clone(), samples: samples.to_vec() });
     let curves: Vec<Curve> = curves.collect();
     let ecdf = if curves.is_empty() {
         Html::none()
@@ -63,7 +64,8 @@ fn samples(row: &Row) -> Option<&[f64]> {
 }
 
 fn lines(facts: &Facts, case: &str, rows: &[&Row]) -> Html {
-    let base = |subject: &str| facts.row(Metric::M1, case, subject).filter(|row| row.value().is_some());
+    let base =
+        |subject: &str| facts.row(Metric::M1, case, subject).filter(|row| row.value().is_some());
     let (floor, rrun, machine) = (base("floor"), base("rrun"), base("vm microvm"));
     let ratio = |row: &Row, base: Option<&Row>| {
         let Some(base) = base else { return "–".to_owned() };
@@ -91,7 +93,8 @@ fn lines(facts: &Facts, case: &str, rows: &[&Row]) -> Html {
         .map(Html::from)
         .into()
     };
-    let heads = ["", "n", "min", "median [95 %]", "quartiles", "p95", "÷ floor", "÷ rrun", "÷ vm microvm"];
+    let heads =
+        ["", "n", "min", "median [95 %]", "quartiles", "p95", "÷ floor", "÷ rrun", "÷ vm microvm"];
     table(&heads, rows.iter().map(line).collect())
 }
 

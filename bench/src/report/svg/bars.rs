@@ -33,7 +33,9 @@ pub fn bars(title: &str, caption: &str, unit: &str, rows: &[Bar]) -> Html {
     let (least, most) = totals
         .iter()
         .filter(|total| **total > 0.0)
-        .fold((f64::INFINITY, 0.0_f64), |(least, most), total| (least.min(*total), most.max(*total)));
+        .fold((f64::INFINITY, 0.0_f64), |(least, most), total| {
+            (least.min(*total), most.max(*total))
+        });
     let across = if most / least > 30.0 {
         Scale::logarithmic([least / 2.0, most], 8.0, WIDTH - 8.0)
     } else {

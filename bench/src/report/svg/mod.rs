@@ -105,8 +105,16 @@ pub fn legend<'a>(subjects: impl IntoIterator<Item = &'a str>) -> Html {
 fn axis(scale: &Scale, top: f64, bottom: f64, unit: &str) -> Html {
     let ticks = scale.ticks().into_iter().map(|(value, words)| {
         let x = scale.place(value);
-        line("gridline", (x, top), (x, bottom)).then(label("tick", (x, bottom + 14.0), "middle", &words))
+        line("gridline", (x, top), (x, bottom)).then(label(
+            "tick",
+            (x, bottom + 14.0),
+            "middle",
+            &words,
+        ))
     });
     let name = label("axis", (WIDTH - 2.0, bottom + 29.0), "end", unit);
-    ticks.collect::<Html>().then(line("axisline", (scale.start(), bottom), (scale.end(), bottom))).then(name)
+    ticks
+        .collect::<Html>()
+        .then(line("axisline", (scale.start(), bottom), (scale.end(), bottom)))
+        .then(name)
 }

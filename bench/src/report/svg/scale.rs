@@ -27,7 +27,9 @@ impl Scale {
     pub fn logarithmic(values: impl IntoIterator<Item = f64>, from: f64, to: f64) -> Self {
         let (least, most) = finite(values)
             .filter(|value| *value > 0.0)
-            .fold((f64::INFINITY, 0.0_f64), |(least, most), value| (least.min(value), most.max(value)));
+            .fold((f64::INFINITY, 0.0_f64), |(least, most), value| {
+                (least.min(value), most.max(value))
+            });
         let (low, high) = if most > 0.0 { (least / 1.15, most * 1.15) } else { (1.0, 10.0) };
         Self { low, high, from, to, logarithmic: true }
     }
@@ -108,7 +110,11 @@ fn short(value: f64) -> String {
 
 fn trimmed(value: f64) -> String {
     let text = digits(value);
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]
@@ -133,9 +139,13 @@ mod tests {
 
     #[test]
     fn ticks_are_round() {
-        let words = |scale: Scale| scale.ticks().into_iter().map(|(_, text)| text).collect::<Vec<_>>();
+        let words =
+            |scale: Scale| scale.ticks().into_iter().map(|(_, text)| text).collect::<Vec<_>>();
         assert_eq!(words(Scale::from_zero([9.0], 0.0, 1.0)), ["0", "2", "4", "6", "8"]);
         assert_eq!(words(Scale::logarithmic([1.0, 2000.0], 0.0, 1.0)), ["1", "10", "100", "1000"]);
-        assert_eq!(words(Scale::logarithmic([3e6, 4e8], 0.0, 1.0)), ["3M", "10M", "30M", "100M", "300M"]);
+        assert_eq!(
+            words(Scale::logarithmic([3e6, 4e8], 0.0, 1.0)),
+            ["3M", "10M", "30M", "100M", "300M"]
+        );
     }
 }
