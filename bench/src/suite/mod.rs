@@ -84,12 +84,20 @@ pub struct Part {
 }
 
 /// All parts, in the order in which they run.
-pub const PARTS: &[Part] = &[Part {
-    name: "start",
-    about: "cold starts, one after the other (M1, M1c)",
-    takes: [Duration::from_secs(30), Duration::from_secs(300)],
-    measure: crate::start::measure,
-}];
+pub const PARTS: &[Part] = &[
+    Part {
+        name: "start",
+        about: "cold starts, one after the other (M1, M1c)",
+        takes: [Duration::from_secs(30), Duration::from_secs(300)],
+        measure: crate::start::measure,
+    },
+    Part {
+        name: "memory",
+        about: "memory of instances that wait, and how many fit (M4, M5)",
+        takes: [Duration::from_secs(15), Duration::from_secs(90)],
+        measure: crate::memory::measure,
+    },
+];
 
 /// The part of this name.
 ///
