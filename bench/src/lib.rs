@@ -9,6 +9,8 @@
 //! | [`process`] | how long did one of them take, by the clock and by the processor? |
 //! | [`inside`] | how does a program do this work as that subject? |
 //! | [`rounds`] | in which order? everyone once per round, shuffled |
+//! | [`report`] | what does that say, to people? |
+//! | [`compare`] | what has changed between two runs? |
 //! | [`stats`] | what do the samples say? |
 //! | [`start`] | how long does a start take, of everyone? |
 //! | [`life`] | what do create, start, state, exec, kill and delete cost? |
@@ -19,6 +21,7 @@
 //! It refuses thresholds: figures are for people to read, and a busy machine must not fail a build. What a newcomer
 //! would get wrong: measuring all of A and then all of B on a machine whose load changes meanwhile.
 
+pub mod compare;
 pub mod filters;
 pub mod inside;
 pub mod life;

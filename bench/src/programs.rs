@@ -9,6 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Set for the parts of a report, whose programs have been built and installed once for all of them.
+pub const BUILT: &str = "RRUN_BENCH_BUILT";
+
 /// Where they are.
 #[derive(Debug, Clone)]
 pub struct Programs {
@@ -40,22 +43,32 @@ impl Programs {
         if named.is_none() {
             build.args(["-p", "rrun", "--bin", "rrun"]);
         }
-        assert!(build.status().must("start cargo").success(), "cargo could not build rrun");
         let release = release_directory();
         let installed = release.join("installed");
+        if std::env::var_os(BUILT).is_some() {
+            return Self::at(&installed);
+        }
+        assert!(build.status().must("start cargo").success(), "cargo could not build rrun");
         fs::create_dir_all(&installed).must("make a directory for what is measured");
         let install = |built: &Path, name: &str| {
             let (draft, place) = (installed.join(".draft"), installed.join(name));
             let copied = fs::copy(built, &draft).and_then(|_| fs::rename(&draft, &place));
             copied.must(&format!("copy {}", built.display()));
-            place
         };
         let rrun = named.unwrap_or_else(|| release.join("rrun"));
+        install(&release.join("floor"), "floor");
+        install(&release.join("payload"), "payload");
+        install(&release.join("workload"), "workload");
+        install(&rrun, "rrun");
+        Self::at(&installed)
+    }
+
+    fn at(installed: &Path) -> Self {
         Self {
-            floor: install(&release.join("floor"), "floor"),
-            payload: install(&release.join("payload"), "payload"),
-            workload: install(&release.join("workload"), "workload"),
-            rrun: install(&rrun, "rrun"),
+            floor: installed.join("floor"),
+            payload: installed.join("payload"),
+            workload: installed.join("workload"),
+            rrun: installed.join("rrun"),
             runc: on_path("runc"),
             crun: on_path("crun"),
             youki: on_path("youki"),

@@ -120,6 +120,17 @@ pub fn readme_block(results: &Isobench) -> String {
     text
 }
 
+/// What surrounds the figures in the README.
+const MARKS: [&str; 2] = ["<!-- isobench:begin -->\n", "<!-- isobench:end -->"];
+
+/// `readme` with `block` between its marks, if it has them.
+#[must_use]
+pub fn with_block(readme: &str, block: &str) -> Option<String> {
+    let (before, rest) = readme.split_once(MARKS[0])?;
+    let (_, after) = rest.split_once(MARKS[1])?;
+    Some([before, MARKS[0], block, MARKS[1], after].concat())
+}
+
 /// Where the figures are from, in one sentence.
 fn source(facts: &Facts) -> String {
     let fact = |path: &str| facts.fact(path).unwrap_or_else(|| "unknown".to_owned());

@@ -20,7 +20,8 @@ mod number;
 mod section;
 mod svg;
 
-pub use markdown::{markdown, readme_block};
+pub use markdown::{markdown, readme_block, with_block};
+pub use number::{digits, of_row, ratio as ratio_words};
 
 use crate::result::Isobench;
 use facts::Facts;
