@@ -8,10 +8,13 @@
 //! | [`subject`] | which command lines are compared? |
 //! | [`process`] | how long did one of them take, by the clock and by the processor? |
 //! | [`inside`] | how does a program do this work as that subject? |
+//! | [`files`] | what do files cost, and on what? |
+//! | [`turns`] | what do the answers of all say, case by case? |
 //! | [`rounds`] | in which order? everyone once per round, shuffled |
 //! | [`report`] | what does that say, to people? |
 //! | [`compare`] | what has changed between two runs? |
 //! | [`stats`] | what do the samples say? |
+//! | [`parallel`] | how many starts a second, and how long do many at once take? |
 //! | [`start`] | how long does a start take, of everyone? |
 //! | [`life`] | what do create, start, state, exec, kill and delete cost? |
 //! | [`memory`] | what does an instance that waits cost, and how many fit? |
@@ -22,11 +25,14 @@
 //! would get wrong: measuring all of A and then all of B on a machine whose load changes meanwhile.
 
 pub mod compare;
+pub mod files;
 pub mod filters;
 pub mod inside;
+pub mod lane_i;
 pub mod life;
 pub mod machine;
 pub mod memory;
+pub mod parallel;
 pub mod process;
 pub mod programs;
 pub mod report;
@@ -39,4 +45,5 @@ pub mod stats;
 pub mod subject;
 pub mod suite;
 pub mod traced;
+pub mod turns;
 pub mod vm;
