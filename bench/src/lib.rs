@@ -8,6 +8,8 @@
 //! | [`subject`] | which command lines are compared? |
 //! | [`process`] | how long did one of them take, by the clock and by the processor? |
 //! | [`inside`] | how does a program do this work as that subject? |
+//! | [`files`] | what do files cost, and on what? |
+//! | [`turns`] | what do the answers of all say, case by case? |
 //! | [`rounds`] | in which order? everyone once per round, shuffled |
 //! | [`stats`] | what do the samples say? |
 //! | [`start`] | how long does a start take, of everyone? |
@@ -19,6 +21,7 @@
 //! It refuses thresholds: figures are for people to read, and a busy machine must not fail a build. What a newcomer
 //! would get wrong: measuring all of A and then all of B on a machine whose load changes meanwhile.
 
+pub mod files;
 pub mod filters;
 pub mod inside;
 pub mod life;
@@ -35,4 +38,5 @@ pub mod stats;
 pub mod subject;
 pub mod suite;
 pub mod traced;
+pub mod turns;
 pub mod vm;

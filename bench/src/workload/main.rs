@@ -6,7 +6,11 @@
 //! read in here, by the side that works; a clock outside would measure the way to it, too.
 
 mod arguments;
+mod files;
 mod guest;
+mod netlink;
+mod network;
+mod ports;
 mod voice;
 
 use arguments::Arguments;
@@ -17,7 +21,13 @@ use voice::Voice;
 type Op = fn(&Arguments, &mut Voice) -> Result<(), String>;
 
 /// Everything that can be asked for.
-const OPS: &[(&str, Op)] = &[("hello", hello)];
+const OPS: &[(&str, Op)] = &[
+    ("hello", hello),
+    ("files", files::files),
+    ("disk-files", files::disk_files),
+    ("network", network::network),
+    ("network-serve", network::serve),
+];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
