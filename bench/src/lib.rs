@@ -11,6 +11,7 @@
 //! | [`rounds`] | in which order? everyone once per round, shuffled |
 //! | [`figures`] | what do the samples say? |
 //! | [`life`] | what do create, start, state, exec, kill and delete cost? |
+//! | [`noisy`] | what does a neighbour that misbehaves do to one that does not, and how exact are limits? |
 //! | [`traced`] | how much memory, how many instructions does the parent take? exactly, by ptrace |
 //! | [`filters`] | how many steps does a seccomp filter take for a call that it allows? |
 //!
@@ -21,6 +22,7 @@ pub mod figures;
 pub mod filters;
 pub mod inside;
 pub mod life;
+pub mod noisy;
 pub mod process;
 pub mod programs;
 pub mod result;
