@@ -9,7 +9,8 @@
 //! | [`process`] | how long did one of them take, by the clock and by the processor? |
 //! | [`inside`] | how does a program do this work as that subject? |
 //! | [`rounds`] | in which order? everyone once per round, shuffled |
-//! | [`figures`] | what do the samples say? |
+//! | [`stats`] | what do the samples say? |
+//! | [`start`] | how long does a start take, of everyone? |
 //! | [`life`] | what do create, start, state, exec, kill and delete cost? |
 //! | [`noisy`] | what does a neighbour that misbehaves do to one that does not, and how exact are limits? |
 //! | [`traced`] | how much memory, how many instructions does the parent take? exactly, by ptrace |
@@ -18,10 +19,10 @@
 //! It refuses thresholds: figures are for people to read, and a busy machine must not fail a build. What a newcomer
 //! would get wrong: measuring all of A and then all of B on a machine whose load changes meanwhile.
 
-pub mod figures;
 pub mod filters;
 pub mod inside;
 pub mod life;
+pub mod machine;
 pub mod noisy;
 pub mod process;
 pub mod programs;

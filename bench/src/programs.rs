@@ -24,6 +24,8 @@ pub struct Programs {
     pub runc: Option<PathBuf>,
     /// crun of the machine.
     pub crun: Option<PathBuf>,
+    /// youki of the machine.
+    pub youki: Option<PathBuf>,
 }
 
 impl Programs {
@@ -56,6 +58,7 @@ impl Programs {
             rrun: install(&rrun, "rrun"),
             runc: on_path("runc"),
             crun: on_path("crun"),
+            youki: on_path("youki"),
         }
     }
 }

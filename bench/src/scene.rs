@@ -53,6 +53,36 @@ pub fn rootfs(at: &Path, payload: &Path) {
     fs::copy(payload, at.join("bin/true")).must("copy the payload");
 }
 
+/// The cgroup of the bundle called `name`.
+fn cgroup(name: &str) -> String {
+    format!("rrun-bench-{}-{name}", std::process::id())
+}
+
+/// Removes the cgroups of this process's scenes. crun leaves that of a container whose first process had ended before
+/// it was deleted.
+pub fn sweep() {
+    sweep_in(Path::new("/sys/fs/cgroup"), &cgroup(""));
+}
+
+/// A cgroup is removed once it is empty, and rmdir(2) says so itself: what can't be removed is still somebody's.
+fn sweep_in(at: &Path, prefix: &str) {
+    for entry in fs::read_dir(at).into_iter().flatten().flatten() {
+        let ours = entry.file_name().to_string_lossy().starts_with(prefix);
+        if ours && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_tree(&entry.path());
+        }
+    }
+}
+
+fn remove_tree(cgroup: &Path) {
+    for entry in fs::read_dir(cgroup).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_tree(&entry.path());
+        }
+    }
+    drop(fs::remove_dir(cgroup));
+}
+
 /// Docker's configuration of a container called `name`, whose root is `rootfs` in its bundle.
 #[must_use]
 pub fn configuration(name: &str, seccomp: Seccomp) -> Value {
@@ -63,7 +93,7 @@ pub fn configuration(name: &str, seccomp: Seccomp) -> Value {
     let mounts = config["mounts"].as_array_mut().must("find the mounts");
     mounts.retain(|mount| mount["type"] != "bind");
     let linux = &mut config["linux"];
-    linux["cgroupsPath"] = json!(format!("/rrun-bench-{}-{name}", std::process::id()));
+    linux["cgroupsPath"] = json!(format!("/{}", cgroup(name)));
     linux["sysctl"] = json!({});
     // The limits would ask for controllers that a hybrid machine has given to cgroup v1; the device rules stay.
     linux["resources"] = json!({ "devices": linux["resources"]["devices"] });
@@ -75,4 +105,21 @@ pub fn configuration(name: &str, seccomp: Seccomp) -> Value {
         linux.as_object_mut().must("find linux").remove("seccomp");
     }
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_cgroups_of_our_own_scenes_are_swept() {
+        let at = std::env::temp_dir().join(format!("rrun-bench-sweep-{}", std::process::id()));
+        for directory in ["ours-a/inner", "ours-b", "theirs-a"] {
+            fs::create_dir_all(at.join(directory)).must("make a directory");
+        }
+        sweep_in(&at, "ours-");
+        let left = fs::read_dir(&at).must("look").flatten().map(|entry| entry.file_name());
+        assert_eq!(left.collect::<Vec<_>>(), ["theirs-a"]);
+        fs::remove_dir_all(&at).must("clean up");
+    }
 }

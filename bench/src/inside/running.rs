@@ -114,7 +114,7 @@ impl Running {
 
     fn end(&mut self, deadline: Instant) -> Result<(), String> {
         match std::mem::replace(&mut self.who, Who::Over) {
-            Who::Guest(session) => session.end(deadline),
+            Who::Guest(session) => session.end(deadline).map(drop),
             Who::Over => Ok(()),
             Who::Process { mut child, lines, words, clean_up } => {
                 let status = wait_until(&mut child, deadline);

@@ -202,5 +202,3 @@ fn found(row: Row, outcomes: &[Outcome], site: &Site) -> Row {
     if whole { row.beside("host_pressure_percent", pressures) } else { row }
 }
 
-#[cfg(test)]
-mod tests;

@@ -18,6 +18,6 @@ mod session;
 
 pub use initramfs::{Initramfs, MODULES};
 pub use kernel::{Kernel, cache, hash};
-pub use recipe::{Accelerator, Model, Recipe, TUNED};
+pub use recipe::{Accelerator, Model, QEMU, Recipe, TUNED};
 pub(crate) use session::listen;
-pub use session::{Line, POWERED_OFF, Session};
+pub use session::{Ended, Line, POWERED_OFF, Session};

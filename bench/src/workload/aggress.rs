@@ -95,7 +95,7 @@ fn memory(mebibytes: u64, until: Instant, voice: &mut Voice) -> Result<(), Strin
             .map_err(|why| format!("start the part that grows: {why}"))?;
         // Its stdout ends with it, however it ends: that it is killed is what is wanted of it.
         let (mut line, stdout) = (String::new(), child.stdout.take());
-        for mut stdout in stdout.map(BufReader::new) {
+        if let Some(mut stdout) = stdout.map(BufReader::new) {
             drop(stdout.read_line(&mut line));
             if !told && !line.is_empty() {
                 at_work(voice)?;
