@@ -83,7 +83,8 @@ fn bomb(
     let refused = Site::group("aggressor").refused_processes();
     Box::new(bomb).leave()?;
     let row = |what, interval| row(Aggressor::Bomb, configuration, what, who, interval);
-    let interval = "processes of the host that ran and ended, of 20 that it started beside the bomb";
+    let interval =
+        "processes of the host that ran and ended, of 20 that it started beside the bomb";
     let mut rows = vec![row("host starts", interval).exact(f64::from(started))];
     let interval = "start and end of a process of the host beside the bomb";
     let mut time = row("time of a host's start", interval);
@@ -134,9 +135,7 @@ fn memory(site: &Site, runtime: &Runtime) -> Result<Vec<Row>, String> {
 }
 
 /// Two counts, read until the second did not change around the first.
-fn settled(
-    read: impl Fn() -> (Option<f64>, Option<f64>),
-) -> (Option<f64>, Option<f64>) {
+fn settled(read: impl Fn() -> (Option<f64>, Option<f64>)) -> (Option<f64>, Option<f64>) {
     let mut last = read();
     for _ in 0..1000 {
         let next = read();

@@ -26,7 +26,7 @@ const PROCESSES: u64 = 16;
 /// # Errors
 /// A sentence: a limit could not be measured.
 pub fn measure(site: &Site, pace: Pace) -> Result<Vec<Row>, String> {
-    let runtimes = runtimes(site, Pace::Full);
+    let runtimes = runtimes(site, pace);
     let (mut rows, mut random) = (Vec::new(), 6);
     for percent in pace.pick(vec![25], vec![10, 25, 50]) {
         let milliseconds = pace.pick(1000, 2000);

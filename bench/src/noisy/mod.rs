@@ -49,7 +49,10 @@ pub fn measure(context: &Context) -> Result<Vec<Row>, String> {
 }
 
 /// The room with whatever limits this host has.
-fn enter() -> Result<(), String> {
+///
+/// # Errors
+/// A sentence for the user when we are not root.
+pub fn enter() -> Result<(), String> {
     if ["cpu", "memory", "pids"].into_iter().all(host::in_v2) {
         room::enter()
     } else {
@@ -104,7 +107,11 @@ fn cells(site: &Site, pace: Pace) -> Vec<Cell> {
     cells
 }
 
-fn neighbours(site: &Site, aggressor: Aggressor, pace: Pace) -> Result<Vec<Row>, String> {
+/// One aggressor's rows.
+///
+/// # Errors
+/// A sentence when it can't be measured as it should.
+pub fn neighbours(site: &Site, aggressor: Aggressor, pace: Pace) -> Result<Vec<Row>, String> {
     let mut cells = cells(site, pace);
     if let Some(why) = missing(site, aggressor) {
         return Ok(cells.iter().map(|cell| row(aggressor, cell).missing(&*why)).collect());
@@ -115,13 +122,14 @@ fn neighbours(site: &Site, aggressor: Aggressor, pace: Pace) -> Result<Vec<Row>,
         for index in shuffled(cells.len(), &mut random) {
             let cell = &mut cells[index];
             if !cell.is_given_up() {
-                let outcome = turn(site, aggressor, cell, pace.pick(5, 10));
-                let what = || format!("{}, {}", case(aggressor, cell.configuration), cell.subject());
+                let outcome = turn(site, aggressor, cell, pace.pick(4, 10));
+                let what =
+                    || format!("{}, {}", case(aggressor, cell.configuration), cell.subject());
                 cell.outcomes.push(outcome.map_err(|why| format!("{}: {why}", what()))?);
             }
         }
     }
-    Ok(cells.iter().map(|cell| found(row(aggressor, cell), &cell.outcomes, site)).collect())
+    Ok(cells.iter().map(|cell| found(row(aggressor, cell), &cell.outcomes, &site.disk)).collect())
 }
 
 fn turn(site: &Site, aggressor: Aggressor, cell: &Cell, pieces: u32) -> Result<Outcome, String> {
@@ -172,8 +180,8 @@ fn notes(aggressor: Aggressor, configuration: Configuration) -> Vec<String> {
 }
 
 /// What the outcomes say, in a row.
-fn found(row: Row, outcomes: &[Outcome], site: &Site) -> Row {
-    let row = match (&site.disk, row.case.starts_with("disk writer | limits")) {
+fn found(row: Row, outcomes: &[Outcome], disk: &Result<(u64, u64), String>) -> Row {
+    let row = match (disk, row.case.starts_with("disk writer | limits")) {
         (Ok(_), true) => row.note("and its writes io.max 4 MiB/s (blkio.throttle on cgroup v1)"),
         (Err(why), true) => row.note(format!("without io.max: {why}")),
         _ => row,
@@ -202,3 +210,52 @@ fn found(row: Row, outcomes: &[Outcome], site: &Site) -> Row {
     if whole { row.beside("host_pressure_percent", pressures) } else { row }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::Found;
+
+    fn a_row() -> Row {
+        Row::new(
+            Metric::M12,
+            &case(Aggressor::Disk, Configuration::Limits),
+            "rrun",
+            Unit::Ratio,
+            "",
+        )
+    }
+
+    fn finished(alone: f64, with: f64, pressure: Option<f64>) -> Outcome {
+        Outcome::Finished { alone, with, pressure }
+    }
+
+    #[test]
+    fn samples_are_ratios_and_what_they_are_made_of_is_beside() {
+        let outcomes = [finished(10.0, 20.0, Some(5.0)), finished(20.0, 60.0, Some(7.0))];
+        let row = found(a_row(), &outcomes, &Ok((254, 0)));
+        assert_eq!(row.found, Found::Samples(vec![2.0, 3.0]));
+        assert_eq!(row.group.as_deref(), Some("noisy, disk writer"));
+        assert_eq!(row.beside["alone_ms"], [10.0, 20.0]);
+        assert_eq!(row.beside["host_pressure_percent"], [5.0, 7.0]);
+        assert!(row.notes.iter().any(|note| note.contains("io.max")));
+    }
+
+    #[test]
+    fn one_round_that_did_not_finish_is_the_cells_result() {
+        let outcomes = [finished(10.0, 20.0, None), Outcome::DidNotFinish { alone: 12.0 }];
+        let row = found(a_row(), &outcomes, &Err("no disk".to_owned()));
+        let Found::DidNotFinish(after) = &row.found else { panic!("{row:?}") };
+        assert!(after.contains("12.0 ms") && after.contains("after 1 rounds"), "{after}");
+        assert!(row.notes.iter().any(|note| note.contains("no disk")));
+        let cell =
+            Cell { configuration: Configuration::Bare, who: None, outcomes: outcomes.into() };
+        assert!(cell.is_given_up());
+    }
+
+    #[test]
+    fn a_kernel_without_pressure_has_no_series_of_it() {
+        let outcomes = [finished(10.0, 20.0, None)];
+        let row = found(a_row(), &outcomes, &Ok((254, 0)));
+        assert!(!row.beside.contains_key("host_pressure_percent"));
+    }
+}

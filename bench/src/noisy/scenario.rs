@@ -93,7 +93,7 @@ impl Aggressor {
         }
     }
 
-    /// What its victim does; each piece takes about 20 ms of a machine of today, `slower` times less work.
+    /// What its victim does; each piece takes some 20 ms of a machine of today, `slower` times less work.
     #[must_use]
     pub fn victims_task(self, processors: usize, place: &str, slower: u64) -> Task {
         let task = Task::new("victim");
@@ -108,8 +108,8 @@ impl Aggressor {
     }
 }
 
-/// Of integer work in about 20 ms.
-const STEPS: u64 = 10_000_000;
+/// Of integer work.
+const STEPS: u64 = 8_000_000;
 
 /// What stands between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

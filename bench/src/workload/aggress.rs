@@ -87,8 +87,7 @@ fn cpu(threads: u64, until: Instant, voice: &mut Voice) -> Result<(), String> {
 fn memory(mebibytes: u64, until: Instant, voice: &mut Voice) -> Result<(), String> {
     let mut told = false;
     while Instant::now() < until {
-        let mut child =
-            ourselves(&["kind=memory-child".to_owned(), format!("mib={mebibytes}")]);
+        let mut child = ourselves(&["kind=memory-child".to_owned(), format!("mib={mebibytes}")]);
         let mut child = child
             .stdout(Stdio::piped())
             .spawn()
@@ -137,8 +136,11 @@ fn bomb(processes: u64, until: Instant, voice: &mut Option<&mut Voice>) -> Resul
     let deadline = written(until);
     let mut stay = Vec::new();
     for share in shares(processes) {
-        let words =
-            ["kind=bomb-child".to_owned(), format!("processes={share}"), format!("until={deadline}")];
+        let words = [
+            "kind=bomb-child".to_owned(),
+            format!("processes={share}"),
+            format!("until={deadline}"),
+        ];
         while Instant::now() < until {
             if let Ok(child) = ourselves(&words).spawn() {
                 stay.push(child);
