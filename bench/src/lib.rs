@@ -8,10 +8,13 @@
 //! | [`subject`] | which command lines are compared? |
 //! | [`process`] | how long did one of them take, by the clock and by the processor? |
 //! | [`inside`] | how does a program do this work as that subject? |
+//! | [`files`] | what do files cost, and on what? |
+//! | [`turns`] | what do the answers of all say, case by case? |
 //! | [`rounds`] | in which order? everyone once per round, shuffled |
 //! | [`stats`] | what do the samples say? |
 //! | [`start`] | how long does a start take, of everyone? |
 //! | [`life`] | what do create, start, state, exec, kill and delete cost? |
+//! | [`memory`] | what does an instance that waits cost, and how many fit? |
 //! | [`noisy`] | what does a neighbour that misbehaves do to one that does not, and how exact are limits? |
 //! | [`traced`] | how much memory, how many instructions does the parent take? exactly, by ptrace |
 //! | [`filters`] | how many steps does a seccomp filter take for a call that it allows? |
@@ -19,10 +22,12 @@
 //! It refuses thresholds: figures are for people to read, and a busy machine must not fail a build. What a newcomer
 //! would get wrong: measuring all of A and then all of B on a machine whose load changes meanwhile.
 
+pub mod files;
 pub mod filters;
 pub mod inside;
 pub mod life;
 pub mod machine;
+pub mod memory;
 pub mod noisy;
 pub mod process;
 pub mod programs;
@@ -35,4 +40,5 @@ pub mod stats;
 pub mod subject;
 pub mod suite;
 pub mod traced;
+pub mod turns;
 pub mod vm;

@@ -14,6 +14,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::ptrace;
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{pipe2, read};
@@ -236,10 +237,14 @@ pub fn traced(command: &mut Command) {
     unsafe { command.pre_exec(traceme) };
 }
 
-/// Lets `command` be killed when the thread that starts it ends, so that it does not outlive a killed bench.
+/// Lets `command` be killed when the thread that starts it ends, so that it does not outlive a killed bench; and keeps it
+/// from leaving its core behind when it crashes.
 pub fn bound_to_us(command: &mut Command) {
-    let bind = || set_pdeathsig(Signal::SIGKILL).map_err(std::io::Error::from);
-    // SAFETY: between fork and exec this makes one system call, and builds an error of a number.
+    let bind = || {
+        set_pdeathsig(Signal::SIGKILL).and_then(|()| setrlimit(Resource::RLIMIT_CORE, 0, 0))?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec this makes two system calls, and builds an error of a number.
     unsafe { command.pre_exec(bind) };
 }
 

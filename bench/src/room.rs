@@ -15,29 +15,23 @@ use std::path::Path;
 /// # Errors
 /// A sentence for the user when we are not root.
 pub fn enter() -> Result<(), String> {
-    namespace()?;
+    enter_beside_cgroups()?;
     place("cgroup2", "/sys/fs/cgroup", "cgroup2", MsFlags::empty());
-    place("tmpfs", "/run", "tmpfs", MsFlags::empty());
     Ok(())
 }
 
-/// Enters a room whose cgroups are the host's as they are: what limits processors and memory may be in hierarchies of
-/// cgroup v1, and not in cgroup2.
+/// Enters a room that has the machine's cgroups as they are: what counts or limits memory, processors or processes is
+/// on a hybrid machine in none of version 2's.
 ///
 /// # Errors
 /// As [`enter`].
-pub fn enter_with_hosts_cgroups() -> Result<(), String> {
-    namespace()?;
-    place("tmpfs", "/run", "tmpfs", MsFlags::empty());
-    Ok(())
-}
-
-fn namespace() -> Result<(), String> {
+pub fn enter_beside_cgroups() -> Result<(), String> {
     if !geteuid().is_root() {
         return Err("starting containers is measured as root: nothing was measured".to_owned());
     }
     unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| format!("a mount namespace: {errno}"))?;
     place("none", "/", "", MsFlags::MS_PRIVATE | MsFlags::MS_REC);
+    place("tmpfs", "/run", "tmpfs", MsFlags::empty());
     Ok(())
 }
 

@@ -38,6 +38,15 @@ impl Group {
         self.count("pids", ["pids.events", "pids.events"], "max")
     }
 
+    /// How many processes are in it.
+    #[must_use]
+    pub fn processes(&self) -> usize {
+        let read = |file: String| fs::read_to_string(file).ok();
+        let text = read(format!("{ROOT}/pids{}/cgroup.procs", self.0))
+            .or_else(|| read(format!("{ROOT}{}/cgroup.procs", self.0)));
+        text.map_or(0, |text| text.lines().count())
+    }
+
     /// Where it still is, in any hierarchy.
     #[must_use]
     pub fn left(&self) -> Vec<PathBuf> {

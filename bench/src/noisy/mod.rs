@@ -56,7 +56,7 @@ pub fn enter() -> Result<(), String> {
     if ["cpu", "memory", "pids"].into_iter().all(host::in_v2) {
         room::enter()
     } else {
-        room::enter_with_hosts_cgroups()
+        room::enter_beside_cgroups()
     }
 }
 

@@ -205,6 +205,14 @@ impl Misbehaving {
     }
 }
 
+impl Misbehaving {
+    /// The process that was started: its own, the runtime's, or QEMU's.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.running.pid()
+    }
+}
+
 impl Neighbour for Misbehaving {
     fn leave(mut self: Box<Self>) -> Result<Option<f64>, String> {
         let elapsed = self.since.elapsed().as_secs_f64() * 1e6;

@@ -92,6 +92,18 @@ pub const PARTS: &[Part] = &[
         measure: crate::start::measure,
     },
     Part {
+        name: "files",
+        about: "reads, flushes and names on a disk, an overlay and a tmpfs (M9)",
+        takes: [Duration::from_secs(10), Duration::from_secs(90)],
+        measure: crate::files::measure,
+    },
+    Part {
+        name: "memory",
+        about: "memory of instances that wait, and how many fit (M4, M5)",
+        takes: [Duration::from_secs(15), Duration::from_secs(90)],
+        measure: crate::memory::measure,
+    },
+    Part {
         name: "noisy",
         about: "noisy neighbours, and how exact limits are (M12, M6)",
         takes: [Duration::from_secs(15), Duration::from_secs(240)],

@@ -4,11 +4,13 @@
 //! unless `acpi=off` takes them away, and with `rtc=off` it hangs again.
 
 use crate::process;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// What executes the guest's instructions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Accelerator {
     /// The processor, through /dev/kvm.
     Kvm,

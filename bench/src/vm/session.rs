@@ -89,6 +89,17 @@ impl Session {
         })
     }
 
+    /// Whether QEMU is still there.
+    ///
+    /// # Errors
+    /// A sentence: how it ended, and what it said.
+    pub fn alive(&mut self) -> Result<(), String> {
+        match self.collect(Instant::now()) {
+            None => Ok(()),
+            Some(_) => Err(self.last_words("QEMU ended")),
+        }
+    }
+
     /// Waits for its end until `deadline`.
     ///
     /// # Errors

@@ -7,8 +7,12 @@
 
 mod aggress;
 mod arguments;
+mod files;
 mod guest;
 mod limits;
+mod netlink;
+mod network;
+mod ports;
 mod victim;
 mod voice;
 
@@ -20,8 +24,16 @@ use voice::Voice;
 type Op = fn(&Arguments, &mut Voice) -> Result<(), String>;
 
 /// Everything that can be asked for.
-const OPS: &[(&str, Op)] =
-    &[("hello", hello), ("aggress", aggress::run), ("victim", victim::run), ("limit", limits::run)];
+const OPS: &[(&str, Op)] = &[
+    ("hello", hello),
+    ("files", files::files),
+    ("disk-files", files::disk_files),
+    ("network", network::network),
+    ("network-serve", network::serve),
+    ("aggress", aggress::run),
+    ("victim", victim::run),
+    ("limit", limits::run),
+];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
