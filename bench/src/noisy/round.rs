@@ -153,7 +153,7 @@ mod tests {
         fn tick(&mut self, patience: Duration) -> Result<Option<Tick>, String> {
             self.dies_after = self.dies_after.checked_sub(1).ok_or("it died")?;
             let took = Duration::from_millis(20).mul_f64(self.noisy.get());
-            Ok((took <= patience).then(|| Tick { value: took.as_secs_f64() * 1e3, took }))
+            Ok((took <= patience).then_some(Tick { value: took.as_secs_f64() * 1e3, took }))
         }
 
         fn forget(&mut self) -> Result<(), String> {
