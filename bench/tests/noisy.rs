@@ -10,20 +10,15 @@ use rrun_bench::programs::Programs;
 use rrun_bench::subject::Runtime;
 use rrun_harness::{Must, beside, eventually, requires};
 use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Of this package and beside it, as this build made them.
 fn programs() -> Programs {
-    let payload = PathBuf::from(env!("CARGO_BIN_EXE_payload"));
     Programs {
-        floor: payload.clone(),
-        payload,
+        payload: env!("CARGO_BIN_EXE_payload").into(),
         workload: env!("CARGO_BIN_EXE_workload").into(),
         rrun: beside("rrun"),
-        runc: None,
-        crun: None,
-        youki: None,
+        ..Programs::default()
     }
 }
 
