@@ -19,6 +19,7 @@
 //! | [`start`] | how long does a start take, of everyone? |
 //! | [`life`] | what do create, start, state, exec, kill and delete cost? |
 //! | [`memory`] | what does an instance that waits cost, and how many fit? |
+//! | [`noisy`] | what does a neighbour that misbehaves do to one that does not, and how exact are limits? |
 //! | [`traced`] | how much memory, how many instructions does the parent take? exactly, by ptrace |
 //! | [`filters`] | how many steps does a seccomp filter take for a call that it allows? |
 //!
@@ -34,6 +35,7 @@ pub mod life;
 pub mod machine;
 pub mod memory;
 pub mod micro;
+pub mod noisy;
 pub mod parallel;
 pub mod process;
 pub mod programs;

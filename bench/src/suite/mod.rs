@@ -121,6 +121,12 @@ pub const PARTS: &[Part] = &[
         takes: [Duration::from_secs(35), Duration::from_secs(180)],
         measure: crate::lane_i::measure,
     },
+    Part {
+        name: "noisy",
+        about: "noisy neighbours, and how exact limits are (M12, M6)",
+        takes: [Duration::from_secs(15), Duration::from_secs(240)],
+        measure: crate::noisy::measure,
+    },
 ];
 
 /// The part of this name.

@@ -5,6 +5,7 @@
 //! `error SENTENCE`. It refuses to know where it runs, but for its voice. What a newcomer would get wrong: the clock is
 //! read in here, by the side that works; a clock outside would measure the way to it, too.
 
+mod aggress;
 mod arguments;
 mod batch;
 mod compute;
@@ -12,12 +13,14 @@ mod cpus;
 mod files;
 mod guest;
 mod ipc;
+mod limits;
 mod memory;
 mod netlink;
 mod network;
 mod ports;
 mod raw;
 mod syscalls;
+mod victim;
 mod voice;
 
 use arguments::Arguments;
@@ -39,6 +42,9 @@ const OPS: &[(&str, Op)] = &[
     ("disk-files", files::disk_files),
     ("network", network::network),
     ("network-serve", network::serve),
+    ("aggress", aggress::run),
+    ("victim", victim::run),
+    ("limit", limits::run),
 ];
 
 fn main() -> ExitCode {
