@@ -28,20 +28,32 @@ fn commands() -> Command {
         .arg(directory.default_value("target/isobench").help("where the results go"));
     let part =
         Command::new("part").hide(true).arg(Arg::new("name").required(true)).arg(pace).arg(out);
-    let flag = |name| Arg::new(name).long(name).action(clap::ArgAction::SetTrue);
-    let results = Arg::new("results").value_parser(value_parser!(PathBuf)).required(true);
-    let baseline = Arg::new("baseline").long("baseline").value_parser(value_parser!(PathBuf));
-    let gate = Command::new("gate")
-        .about("holds lanes I and R of a run against the baseline of its QEMU and kernel")
-        .arg(results.value_name("ISOBENCH.JSON"))
-        .arg(baseline.default_value("bench/baseline").help("where the baselines are"))
-        .arg(flag("bless").help("makes this run the baseline"))
-        .arg(flag("strict").help("fails when there is no baseline"));
+    let file = |name: &'static str| {
+        Arg::new(name)
+            .required(true)
+            .value_parser(value_parser!(PathBuf))
+            .value_name("RESULTS.json")
+    };
+    let compare = Command::new("compare")
+        .about("two result files side by side, with intervals and a verdict or \"inconclusive\"")
+        .args([file("a"), file("b")]);
+    let render =
+        Command::new("render").about("report.md and report.html from a result file").args([
+            file("file"),
+            Arg::new("directory")
+                .long("directory")
+                .value_parser(value_parser!(PathBuf))
+                .default_value("."),
+        ]);
+    let readme = Command::new("readme").about("the README's figures from a result file").args([
+        file("file"),
+        Arg::new("readme").required(true).value_parser(value_parser!(PathBuf)),
+    ]);
     Command::new("rrun-bench")
         .about("What rrun costs, and what its isolation gives, beside others and virtual machines")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([report, part, gate])
+        .subcommands([report, part, render, compare, readme, gate::command()])
         .subcommands(tables::TABLES.map(|(name, about)| table(name, about)))
 }
 
@@ -63,12 +75,21 @@ fn answer(matches: &ArgMatches) -> Result<ExitCode, String> {
             directory: path(given, "directory"),
         }),
         "part" => report::part(&text(given, "name"), pace(given), &path(given, "out")),
-        "gate" => gate::gate(&gate::Request {
-            results: path(given, "results"),
-            directory: path(given, "baseline"),
-            bless: given.get_flag("bless"),
-            strict: given.get_flag("strict"),
-        }),
+        "gate" => gate::gate(&gate::asked(given)),
+        "render" => {
+            let results = report::read(&path(given, "file"))?;
+            report::render(&results, &path(given, "directory"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        "compare" => {
+            let [a, b] = ["a", "b"].map(|name| report::read(&path(given, name)));
+            print!("{}", rrun_bench::compare::table(&a?, &b?));
+            Ok(ExitCode::SUCCESS)
+        }
+        "readme" => {
+            report::readme(&path(given, "file"), &path(given, "readme"))?;
+            Ok(ExitCode::SUCCESS)
+        }
         table => {
             let rounds = given.get_one("rounds").copied().unwrap_or(1);
             let json = given.get_one("json").cloned();

@@ -1,5 +1,6 @@
 //! `gate`: holds a run against the baseline of its emulated machine, or makes it the baseline.
 
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use rrun_bench::gate::{Baseline, Verdict, compare, machine, marks};
 use rrun_bench::result::Isobench;
 use std::path::PathBuf;
@@ -16,6 +17,30 @@ pub struct Request {
     pub bless: bool,
     /// A machine without a baseline fails.
     pub strict: bool,
+}
+
+/// The subcommand.
+pub fn command() -> Command {
+    let flag = |name| Arg::new(name).long(name).action(ArgAction::SetTrue);
+    let file = |name| Arg::new(name).value_parser(value_parser!(PathBuf));
+    let baseline = file("baseline").long("baseline").default_value("bench/baseline");
+    Command::new("gate")
+        .about("holds lanes I and R of a run against the baseline of its QEMU and kernel")
+        .arg(file("results").required(true).value_name("RESULTS.json"))
+        .arg(baseline.help("where the baselines are"))
+        .arg(flag("bless").help("makes this run the baseline"))
+        .arg(flag("strict").help("fails when there is no baseline"))
+}
+
+/// What its arguments ask for.
+pub fn asked(given: &ArgMatches) -> Request {
+    let path = |name| given.get_one::<PathBuf>(name).cloned().unwrap_or_default();
+    Request {
+        results: path("results"),
+        directory: path("baseline"),
+        bless: given.get_flag("bless"),
+        strict: given.get_flag("strict"),
+    }
 }
 
 /// Fails when something got worse, or is gone.
