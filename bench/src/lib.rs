@@ -13,6 +13,7 @@
 //! | [`start`] | how long does a start take, of everyone? |
 //! | [`life`] | what do create, start, state, exec, kill and delete cost? |
 //! | [`memory`] | what does an instance that waits cost, and how many fit? |
+//! | [`reach`] | what could a process touch? |
 //! | [`traced`] | how much memory, how many instructions does the parent take? exactly, by ptrace |
 //! | [`filters`] | how many steps does a seccomp filter take for a call that it allows? |
 //!
@@ -26,6 +27,7 @@ pub mod machine;
 pub mod memory;
 pub mod process;
 pub mod programs;
+pub mod reach;
 pub mod result;
 pub mod room;
 pub mod rounds;

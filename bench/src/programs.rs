@@ -18,6 +18,8 @@ pub struct Programs {
     pub payload: PathBuf,
     /// What works and says how long it took: a process, a container's process, a guest's /init.
     pub workload: PathBuf,
+    /// What looks around as a container's process.
+    pub look: PathBuf,
     /// Ours; `RRUN_BENCH_RRUN` names another build of it.
     pub rrun: PathBuf,
     /// runc of the machine.
@@ -36,7 +38,7 @@ impl Programs {
         let named = std::env::var_os("RRUN_BENCH_RRUN").map(PathBuf::from);
         let mut build = Command::new(cargo);
         build.current_dir(workspace()).args(["build", "--release", "--quiet", "-p", "rrun-bench"]);
-        build.args(["--bin", "floor", "--bin", "payload", "--bin", "workload"]);
+        build.args(["--bin", "floor", "--bin", "payload", "--bin", "workload", "--bin", "look"]);
         if named.is_none() {
             build.args(["-p", "rrun", "--bin", "rrun"]);
         }
@@ -55,6 +57,7 @@ impl Programs {
             floor: install(&release.join("floor"), "floor"),
             payload: install(&release.join("payload"), "payload"),
             workload: install(&release.join("workload"), "workload"),
+            look: install(&release.join("look"), "look"),
             rrun: install(&rrun, "rrun"),
             runc: on_path("runc"),
             crun: on_path("crun"),

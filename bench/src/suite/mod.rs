@@ -97,6 +97,12 @@ pub const PARTS: &[Part] = &[
         takes: [Duration::from_secs(15), Duration::from_secs(90)],
         measure: crate::memory::measure,
     },
+    Part {
+        name: "reach",
+        about: "what a process could touch (M13)",
+        takes: [Duration::from_secs(10), Duration::from_secs(30)],
+        measure: crate::reach::measure,
+    },
 ];
 
 /// The part of this name.
