@@ -216,7 +216,8 @@ fn steps(subject: &str, case: &str, filters: &[Vec<sock_filter>]) -> Result<Row,
     Ok(if calls == 0 {
         row.missing("the filters allow no call with all arguments 0")
     } else {
-        row.exact(f64::from(all) / f64::from(calls))
+        // To a thousandth: a longer fraction does not survive being written and read as it is.
+        row.exact((f64::from(all) / f64::from(calls) * 1000.0).round() / 1000.0)
     })
 }
 
@@ -336,6 +337,7 @@ mod tests {
             .collect();
         let theirs = rrun::plan::seccomp::emulate::mean_steps(&program, ARCH, NUMBERS);
         let ours = steps("rrun", "steps", &[filter]).expect("a row").value();
-        assert_eq!(ours, theirs);
+        let apart = ours.zip(theirs).map(|(ours, theirs)| (ours - theirs).abs());
+        assert!(apart.is_some_and(|apart| apart < 1e-3), "{ours:?} {theirs:?}");
     }
 }

@@ -5,9 +5,11 @@
 
 use super::Session;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, ErrorKind, Write};
-use std::os::fd::AsFd;
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, IoSlice, Write};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -92,9 +94,33 @@ impl Qmp {
         arguments: Value,
         deadline: Instant,
     ) -> Result<Value, String> {
-        let request = json!({ "execute": command, "arguments": arguments }).to_string() + "\n";
-        let sent = self.stream.get_mut().write_all(request.as_bytes());
+        let sent = self.stream.get_mut().write_all(&request(command, &arguments));
         sent.map_err(|why| format!("QEMU's monitor: {command}: {why}"))?;
+        self.answer(command, deadline)
+    }
+
+    /// Gives QEMU an open file, which it then knows by this name.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn give(&mut self, file: &File, name: &str, deadline: Instant) -> Result<(), String> {
+        let request = request("getfd", &json!({ "fdname": name }));
+        let files = [file.as_raw_fd()];
+        let sent = sendmsg::<()>(
+            self.stream.get_ref().as_raw_fd(),
+            &[IoSlice::new(&request)],
+            &[ControlMessage::ScmRights(&files)],
+            MsgFlags::empty(),
+            None,
+        );
+        match sent {
+            Ok(sent) if sent == request.len() => self.answer("getfd", deadline).map(drop),
+            Ok(sent) => Err(format!("QEMU's monitor takes {sent} bytes and no more")),
+            Err(errno) => Err(format!("QEMU's monitor: getfd: {errno}")),
+        }
+    }
+
+    fn answer(&mut self, command: &str, deadline: Instant) -> Result<Value, String> {
         loop {
             let mut message = self.message(deadline).map_err(|why| format!("{why} ({command})"))?;
             if let Some(error) = message.get("error") {
@@ -141,6 +167,11 @@ impl Qmp {
             Err(why) => Err(format!("QEMU's monitor: {why}")),
         }
     }
+}
+
+fn request(command: &str, arguments: &Value) -> Vec<u8> {
+    let request = json!({ "execute": command, "arguments": arguments });
+    (request.to_string() + "\n").into_bytes()
 }
 
 #[cfg(test)]

@@ -6,8 +6,10 @@
 //! start:     memory = memfd, share=off ◄── state, cont, first byte          again and again, copies what it writes to
 //! ```
 //!
-//! What a newcomer would get wrong: this is no boot. All clones share what the template had drawn at random, and their
-//! process has been running already. And nothing of it is a file, so nothing is left of a killed bench.
+//! QEMU is given the open files: `exec:cat` would start a shell and a program at every start, which is as much again,
+//! and says that it is done before they are. What a newcomer would get wrong: this is no boot. All clones share what the
+//! template had drawn at random, and their process has been running already. And nothing of it has a name in a file
+//! system, so nothing is left of a killed bench.
 
 use super::boot::{Took, ready_at};
 use super::qmp::{Invitation, Qmp};
@@ -16,7 +18,6 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde_json::json;
 use std::fs::File;
 use std::os::fd::AsRawFd;
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// A stopped machine.
@@ -41,16 +42,11 @@ impl Template {
         template.tsc = ready_at(&session.line(deadline)?)?;
         qmp.execute("stop", json!({}), deadline)?;
         ignore_shared(&mut qmp, deadline)?;
-        // QEMU says "completed" when it has written the last byte, and the shell may not have read it yet.
-        let written = memory_file(0)?;
-        let into = format!("exec:cat > {} && echo > {}", path(&template.state), path(&written));
-        qmp.execute("migrate", json!({ "uri": into }), deadline)?;
+        qmp.give(&again(&template.state)?, "state", deadline)?;
+        qmp.execute("migrate", json!({ "uri": "fd:state" }), deadline)?;
         qmp.migrated(deadline)?;
-        while length(&written) == 0 {
-            if Instant::now() >= deadline {
-                return Err("the machine's state was not written before the deadline".to_owned());
-            }
-            thread::sleep(Duration::from_millis(1));
+        if template.state.metadata().map_or(0, |metadata| metadata.len()) == 0 {
+            return Err("QEMU says that it has passed the state on, and has not".to_owned());
         }
         Ok(template)
     }
@@ -74,8 +70,8 @@ impl Template {
     pub fn resume(&self, deadline: Instant) -> Result<(Session, Duration), String> {
         let (mut session, mut qmp) = self.begin("off", &["-incoming", "defer"], deadline)?;
         ignore_shared(&mut qmp, deadline)?;
-        let from = format!("exec:cat {}", path(&self.state));
-        qmp.execute("migrate-incoming", json!({ "uri": from }), deadline)?;
+        qmp.give(&again(&self.state)?, "state", deadline)?;
+        qmp.execute("migrate-incoming", json!({ "uri": "fd:state" }), deadline)?;
         qmp.migrated(deadline)?;
         qmp.execute("cont", json!({}), deadline)?;
         let line = session.line(deadline)?;
@@ -124,8 +120,10 @@ fn memory_file(length: u64) -> Result<File, String> {
     Ok(file)
 }
 
-fn length(file: &File) -> u64 {
-    file.metadata().map_or(0, |metadata| metadata.len())
+/// Opened once more, because whoever has a copy of a descriptor has its position, too.
+fn again(file: &File) -> Result<File, String> {
+    let opened = File::options().read(true).write(true).open(path(file));
+    opened.map_err(|why| format!("open the machine's state: {why}"))
 }
 
 /// A name for it that QEMU can open.
