@@ -8,6 +8,7 @@
 //! | [`subject`] | which command lines are compared? |
 //! | [`process`] | how long did one of them take, by the clock and by the processor? |
 //! | [`inside`] | how does a program do this work as that subject? |
+//! | [`micro`] | what do computation, calls, round trips and memory cost inside? |
 //! | [`files`] | what do files cost, and on what? |
 //! | [`turns`] | what do the answers of all say, case by case? |
 //! | [`rounds`] | in which order? everyone once per round, shuffled |
@@ -18,6 +19,7 @@
 //! | [`start`] | how long does a start take, of everyone? |
 //! | [`life`] | what do create, start, state, exec, kill and delete cost? |
 //! | [`memory`] | what does an instance that waits cost, and how many fit? |
+//! | [`noisy`] | what does a neighbour that misbehaves do to one that does not, and how exact are limits? |
 //! | [`traced`] | how much memory, how many instructions does the parent take? exactly, by ptrace |
 //! | [`filters`] | how many steps does a seccomp filter take for a call that it allows? |
 //!
@@ -32,6 +34,8 @@ pub mod lane_i;
 pub mod life;
 pub mod machine;
 pub mod memory;
+pub mod micro;
+pub mod noisy;
 pub mod parallel;
 pub mod process;
 pub mod programs;

@@ -13,7 +13,7 @@ use std::process::Command;
 pub const BUILT: &str = "RRUN_BENCH_BUILT";
 
 /// Where they are.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Programs {
     /// The least that the kernel can be asked for.
     pub floor: PathBuf,

@@ -110,10 +110,22 @@ pub const PARTS: &[Part] = &[
         measure: crate::memory::measure,
     },
     Part {
+        name: "micro",
+        about: "computation, system calls, communication, memory (M6, M7, M8, M10)",
+        takes: [Duration::from_secs(18), Duration::from_secs(150)],
+        measure: crate::micro::measure,
+    },
+    Part {
         name: "lane-i",
         about: "instructions of starts, system calls and noisy neighbours (M1i, M7, M12)",
         takes: [Duration::from_secs(35), Duration::from_secs(180)],
         measure: crate::lane_i::measure,
+    },
+    Part {
+        name: "noisy",
+        about: "noisy neighbours, and how exact limits are (M12, M6)",
+        takes: [Duration::from_secs(15), Duration::from_secs(240)],
+        measure: crate::noisy::measure,
     },
 ];
 
