@@ -9,6 +9,7 @@
 //! | [`process`] | how long did one of them take, by the clock and by the processor? |
 //! | [`inside`] | how does a program do this work as that subject? |
 //! | [`files`] | what do files cost, and on what? |
+//! | [`network`] | what do a byte and a stream cost, and over what? |
 //! | [`turns`] | what do the answers of all say, case by case? |
 //! | [`rounds`] | in which order? everyone once per round, shuffled |
 //! | [`stats`] | what do the samples say? |
@@ -28,6 +29,7 @@ pub mod lane_i;
 pub mod life;
 pub mod machine;
 pub mod memory;
+pub mod network;
 pub mod process;
 pub mod programs;
 pub mod result;
