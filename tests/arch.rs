@@ -165,6 +165,7 @@ fn unsafe_code_lives_in_one_crate_and_where_tests_need_a_raw_call() {
         // File handles and the kernel's log, for which nix has no call.
         "bench/src/reach/look.rs",
         "bench/src/workload/ports.rs",
+        "bench/src/workload/raw.rs",
         "tests/harness/src/bin/guest-init.rs",
         "tests/harness/src/bin/probe/agent.rs",
         "tests/harness/src/bin/probe/raw.rs",
