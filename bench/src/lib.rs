@@ -11,6 +11,7 @@
 //! | [`figures`] | what do the samples say? |
 //! | [`life`] | what do create, start, state, exec, kill and delete cost? |
 //! | [`traced`] | how much memory, how many instructions does the parent take? exactly, by ptrace |
+//! | [`services`] | what do real services cost, start to end, and what do their clients see? |
 //! | [`filters`] | how many steps does a seccomp filter take for a call that it allows? |
 //!
 //! It refuses thresholds: figures are for people to read, and a busy machine must not fail a build. What a newcomer
@@ -25,6 +26,7 @@ pub mod result;
 pub mod room;
 pub mod rounds;
 pub mod scene;
+pub mod services;
 pub mod start;
 pub mod stats;
 pub mod subject;

@@ -84,12 +84,20 @@ pub struct Part {
 }
 
 /// All parts, in the order in which they run.
-pub const PARTS: &[Part] = &[Part {
-    name: "start",
-    about: "cold starts, one after the other (M1, M1c)",
-    takes: [Duration::from_secs(30), Duration::from_secs(300)],
-    measure: crate::start::measure,
-}];
+pub const PARTS: &[Part] = &[
+    Part {
+        name: "start",
+        about: "cold starts, one after the other (M1, M1c)",
+        takes: [Duration::from_secs(30), Duration::from_secs(300)],
+        measure: crate::start::measure,
+    },
+    Part {
+        name: "services",
+        about: "nginx, an API and PostgreSQL, with replicas (M14)",
+        takes: [Duration::from_secs(20), Duration::from_secs(240)],
+        measure: crate::services::measure,
+    },
+];
 
 /// The part of this name.
 ///

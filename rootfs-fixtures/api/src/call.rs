@@ -26,9 +26,9 @@ impl Call {
         let path = url.split(['?', '#']).next().unwrap_or_default();
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         match (method, segments.as_slice()) {
-            ("GET" | "HEAD", ["health"]) => Ok(Self::Health),
-            ("GET" | "HEAD", [] | ["accounts"]) => Ok(Self::Accounts),
-            ("GET" | "HEAD", ["accounts", id]) => {
+            ("GET", ["health"]) => Ok(Self::Health),
+            ("GET", [] | ["accounts"]) => Ok(Self::Accounts),
+            ("GET", ["accounts", id]) => {
                 id.parse().map(Self::Account).map_err(|_| format!("{id:?} is no account's number"))
             }
             ("POST", ["accounts"]) => open(&json(body)?),

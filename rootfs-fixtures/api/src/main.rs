@@ -15,19 +15,21 @@
 
 mod bank;
 mod call;
+mod http;
 
 use bank::{Bank, Refusal};
 use call::Call;
+use http::Request;
 use serde_json::{Value, json};
 use std::env;
+use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
-use tiny_http::{Header, Request, Response, Server};
 
-/// Each has a connection to the database of its own.
-const WORKERS: usize = 4;
+/// Connections to the database; who asks while all are busy waits for one.
+const SESSIONS: usize = 4;
 
 /// Where it listens unless it is told.
 const ADDRESS: &str = "0.0.0.0:8080";
@@ -35,8 +37,13 @@ const ADDRESS: &str = "0.0.0.0:8080";
 /// How long the database may take to come up unless it is told.
 const PATIENCE: u64 = 30;
 
-/// No request that it understands is longer.
-const LONGEST_BODY: usize = 64 * 1024;
+/// What all connections share.
+struct Service {
+    /// Whether the database has been there.
+    ready: AtomicBool,
+    idle: Mutex<Vec<Bank>>,
+    returned: Condvar,
+}
 
 fn main() -> ExitCode {
     match serve() {
@@ -53,65 +60,88 @@ fn serve() -> Result<(), String> {
         "DB_SOURCE must say where the database is: postgresql://USER:PASSWORD@HOST:5432/NAME"
             .to_owned()
     })?;
-    let bank = Bank::at(&source)?;
+    let mut bank = Bank::at(&source)?;
     let patience = Duration::from_secs(seconds(env::var("DB_PATIENCE_SECONDS").ok().as_deref())?);
     let address = env::var("HTTP_SERVER_ADDRESS").unwrap_or_else(|_| ADDRESS.to_owned());
-    let server = Server::http(&*address).map_err(|why| format!("listen on {address}: {why}"))?;
-    let server = Arc::new(server);
+    let listener = TcpListener::bind(&*address).map_err(|why| format!("{address}: {why}"))?;
     println!("api: listening on {address}");
-    let ready = Arc::new(AtomicBool::new(false));
-    for _ in 0..WORKERS {
-        let (server, ready, bank) = (Arc::clone(&server), Arc::clone(&ready), bank.clone());
-        std::thread::spawn(move || work(&server, &ready, bank));
-    }
-    bank.clone().open(patience)?;
-    ready.store(true, Ordering::Release);
+    let service = Arc::new(Service {
+        ready: AtomicBool::new(false),
+        idle: Mutex::new(vec![bank.clone(); SESSIONS]),
+        returned: Condvar::new(),
+    });
+    let accepting = Arc::clone(&service);
+    std::thread::spawn(move || accept(&listener, &accepting));
+    bank.open(patience)?;
+    service.ready.store(true, Ordering::Release);
     println!("api: the database is ready");
-    // The workers never end; a signal ends the process.
+    drop(bank);
+    // The other threads never end; a signal ends the process.
     loop {
         std::thread::park();
+    }
+}
+
+fn accept(listener: &TcpListener, service: &Arc<Service>) {
+    for stream in listener.incoming() {
+        let connection = stream.and_then(|mut stream| {
+            stream.set_nodelay(true)?;
+            let service = Arc::clone(service);
+            // Who has gone away is no error of ours.
+            let serve = move || drop(service.serve(&mut stream));
+            std::thread::Builder::new().spawn(serve)
+        });
+        if let Err(why) = connection {
+            eprintln!("api: a connection: {why}");
+            // Of descriptors or threads there are more when others have gone.
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Service {
+    fn serve(&self, stream: &mut TcpStream) -> std::io::Result<()> {
+        http::serve(stream, |request| {
+            let (status, body) = self.answer(request);
+            (status, body.to_string())
+        })
+    }
+
+    fn answer(&self, request: &Request) -> (u16, Value) {
+        match Call::parse(&request.method, &request.url, &request.body) {
+            Err(why) => (400, json!({ "error": why })),
+            Ok(Call::Health) => (200, json!({ "status": "ok" })),
+            Ok(_) if !self.ready.load(Ordering::Acquire) => {
+                (503, json!({ "error": "the database is not ready" }))
+            }
+            Ok(call) => {
+                let mut bank = self.take();
+                let answer = bank.answer(&call);
+                self.give_back(bank);
+                reply(answer, &call)
+            }
+        }
+    }
+
+    fn take(&self) -> Bank {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(bank) = idle.pop() {
+                return bank;
+            }
+            idle = self.returned.wait(idle).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn give_back(&self, bank: Bank) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(bank);
+        self.returned.notify_one();
     }
 }
 
 fn seconds(word: Option<&str>) -> Result<u64, String> {
     let Some(word) = word else { return Ok(PATIENCE) };
     word.parse().map_err(|_| format!("DB_PATIENCE_SECONDS is a number of seconds, not {word:?}"))
-}
-
-fn work(server: &Server, ready: &AtomicBool, mut bank: Bank) {
-    loop {
-        match server.recv() {
-            Ok(request) => answer(request, ready.load(Ordering::Acquire), &mut bank),
-            Err(why) => eprintln!("api: receive: {why}"),
-        }
-    }
-}
-
-fn answer(mut request: Request, ready: bool, bank: &mut Bank) {
-    let (status, body) = match read(&mut request) {
-        Err(why) => (400, json!({ "error": why })),
-        Ok(Call::Health) => (200, json!({ "status": "ok" })),
-        Ok(_) if !ready => (503, json!({ "error": "the database is not ready" })),
-        Ok(call) => reply(bank.answer(&call), &call),
-    };
-    let mut response = Response::from_string(body.to_string()).with_status_code(status);
-    if let Ok(json) = Header::from_bytes("Content-Type", "application/json") {
-        response.add_header(json);
-    }
-    // Who has gone away does not want it.
-    drop(request.respond(response));
-}
-
-fn read(request: &mut Request) -> Result<Call, String> {
-    let (method, path) = (request.method().to_string(), request.url().to_owned());
-    let mut body = Vec::new();
-    let limit = u64::try_from(LONGEST_BODY).unwrap_or(u64::MAX);
-    let reader = std::io::Read::take(request.as_reader(), limit + 1);
-    std::io::copy(&mut { reader }, &mut body).map_err(|why| format!("read the request: {why}"))?;
-    if body.len() > LONGEST_BODY {
-        return Err(format!("longer than {LONGEST_BODY} bytes"));
-    }
-    Call::parse(&method, &path, &body)
 }
 
 fn reply(answer: Result<Value, Refusal>, call: &Call) -> (u16, Value) {
