@@ -7,9 +7,12 @@
 //! | [`scene`] | with which configuration? Docker's, the same file for everyone |
 //! | [`subject`] | which command lines are compared? |
 //! | [`process`] | how long did one of them take, by the clock and by the processor? |
+//! | [`inside`] | how does a program do this work as that subject? |
 //! | [`rounds`] | in which order? everyone once per round, shuffled |
-//! | [`figures`] | what do the samples say? |
+//! | [`stats`] | what do the samples say? |
+//! | [`start`] | how long does a start take, of everyone? |
 //! | [`life`] | what do create, start, state, exec, kill and delete cost? |
+//! | [`memory`] | what does an instance that waits cost, and how many fit? |
 //! | [`traced`] | how much memory, how many instructions does the parent take? exactly, by ptrace |
 //! | [`services`] | what do real services cost, start to end, and what do their clients see? |
 //! | [`filters`] | how many steps does a seccomp filter take for a call that it allows? |
@@ -17,9 +20,11 @@
 //! It refuses thresholds: figures are for people to read, and a busy machine must not fail a build. What a newcomer
 //! would get wrong: measuring all of A and then all of B on a machine whose load changes meanwhile.
 
-pub mod figures;
 pub mod filters;
+pub mod inside;
 pub mod life;
+pub mod machine;
+pub mod memory;
 pub mod process;
 pub mod programs;
 pub mod result;

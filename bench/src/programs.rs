@@ -16,12 +16,16 @@ pub struct Programs {
     pub floor: PathBuf,
     /// /bin/true of every container.
     pub payload: PathBuf,
+    /// What works and says how long it took: a process, a container's process, a guest's /init.
+    pub workload: PathBuf,
     /// Ours; `RRUN_BENCH_RRUN` names another build of it.
     pub rrun: PathBuf,
     /// runc of the machine.
     pub runc: Option<PathBuf>,
     /// crun of the machine.
     pub crun: Option<PathBuf>,
+    /// youki of the machine.
+    pub youki: Option<PathBuf>,
 }
 
 impl Programs {
@@ -32,7 +36,7 @@ impl Programs {
         let named = std::env::var_os("RRUN_BENCH_RRUN").map(PathBuf::from);
         let mut build = Command::new(cargo);
         build.current_dir(workspace()).args(["build", "--release", "--quiet", "-p", "rrun-bench"]);
-        build.args(["--bin", "floor", "--bin", "payload"]);
+        build.args(["--bin", "floor", "--bin", "payload", "--bin", "workload"]);
         if named.is_none() {
             build.args(["-p", "rrun", "--bin", "rrun"]);
         }
@@ -50,9 +54,11 @@ impl Programs {
         Self {
             floor: install(&release.join("floor"), "floor"),
             payload: install(&release.join("payload"), "payload"),
+            workload: install(&release.join("workload"), "workload"),
             rrun: install(&rrun, "rrun"),
             runc: on_path("runc"),
             crun: on_path("crun"),
+            youki: on_path("youki"),
         }
     }
 }

@@ -15,18 +15,29 @@ use std::path::Path;
 /// # Errors
 /// A sentence for the user when we are not root.
 pub fn enter() -> Result<(), String> {
+    enter_beside_cgroups()?;
+    place("cgroup2", "/sys/fs/cgroup", "cgroup2", MsFlags::empty());
+    Ok(())
+}
+
+/// Enters a room that has the machine's cgroups as they are: what counts or limits memory, processors or processes is
+/// on a hybrid machine in none of version 2's.
+///
+/// # Errors
+/// As [`enter`].
+pub fn enter_beside_cgroups() -> Result<(), String> {
     if !geteuid().is_root() {
         return Err("starting containers is measured as root: nothing was measured".to_owned());
     }
     unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| format!("a mount namespace: {errno}"))?;
-    let place = |source: &str, target: &str, kind: &str, flags| {
-        let kind = (!kind.is_empty()).then_some(kind);
-        mount(Some(source), target, kind, flags, None::<&str>).must(&format!("mount {target}"));
-    };
     place("none", "/", "", MsFlags::MS_PRIVATE | MsFlags::MS_REC);
-    place("cgroup2", "/sys/fs/cgroup", "cgroup2", MsFlags::empty());
     place("tmpfs", "/run", "tmpfs", MsFlags::empty());
     Ok(())
+}
+
+fn place(source: &str, target: &str, kind: &str, flags: MsFlags) {
+    let kind = (!kind.is_empty()).then_some(kind);
+    mount(Some(source), target, kind, flags, None::<&str>).must(&format!("mount {target}"));
 }
 
 /// Where the scenes are, in the room's tmpfs.

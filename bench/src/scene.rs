@@ -36,9 +36,11 @@ pub enum Life {
 pub fn bundle(programs: &Programs, name: &str, seccomp: Seccomp, life: Life) -> PathBuf {
     let bundle = room::directory().join("bundles").join(name);
     rootfs(&bundle.join("rootfs"), &programs.payload);
-    let text = fs::read_to_string(workspace().join(DOCKER)).must("read Docker's configuration");
-    let mut config: Value = serde_json::from_str(&text).must("parse Docker's configuration");
-    adapt(&mut config, name, seccomp, life);
+    let mut config = configuration(name, seccomp);
+    config["process"]["args"] = match life {
+        Life::Short => json!(["/bin/true"]),
+        Life::Long => json!(["/bin/true", "pause"]),
+    };
     fs::write(bundle.join("config.json"), config.to_string()).must("write config.json");
     bundle
 }
@@ -51,17 +53,47 @@ pub fn rootfs(at: &Path, payload: &Path) {
     fs::copy(payload, at.join("bin/true")).must("copy the payload");
 }
 
-fn adapt(config: &mut Value, name: &str, seccomp: Seccomp, life: Life) {
+/// The cgroup of the bundle called `name`.
+fn cgroup(name: &str) -> String {
+    format!("rrun-bench-{}-{name}", std::process::id())
+}
+
+/// Removes the cgroups of this process's scenes. crun leaves that of a container whose first process had ended before
+/// it was deleted.
+pub fn sweep() {
+    sweep_in(Path::new("/sys/fs/cgroup"), &cgroup(""));
+}
+
+/// A cgroup is removed once it is empty, and rmdir(2) says so itself: what can't be removed is still somebody's.
+fn sweep_in(at: &Path, prefix: &str) {
+    for entry in fs::read_dir(at).into_iter().flatten().flatten() {
+        let ours = entry.file_name().to_string_lossy().starts_with(prefix);
+        if ours && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_tree(&entry.path());
+        }
+    }
+}
+
+fn remove_tree(cgroup: &Path) {
+    for entry in fs::read_dir(cgroup).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_tree(&entry.path());
+        }
+    }
+    drop(fs::remove_dir(cgroup));
+}
+
+/// Docker's configuration of a container called `name`, whose root is `rootfs` in its bundle.
+#[must_use]
+pub fn configuration(name: &str, seccomp: Seccomp) -> Value {
+    let text = fs::read_to_string(workspace().join(DOCKER)).must("read Docker's configuration");
+    let mut config: Value = serde_json::from_str(&text).must("parse Docker's configuration");
     config["ociVersion"] = json!("1.0.2");
     config["root"]["path"] = json!("rootfs");
-    config["process"]["args"] = match life {
-        Life::Short => json!(["/bin/true"]),
-        Life::Long => json!(["/bin/true", "pause"]),
-    };
     let mounts = config["mounts"].as_array_mut().must("find the mounts");
     mounts.retain(|mount| mount["type"] != "bind");
     let linux = &mut config["linux"];
-    linux["cgroupsPath"] = json!(format!("/rrun-bench-{}-{name}", std::process::id()));
+    linux["cgroupsPath"] = json!(format!("/{}", cgroup(name)));
     linux["sysctl"] = json!({});
     // The limits would ask for controllers that a hybrid machine has given to cgroup v1; the device rules stay.
     linux["resources"] = json!({ "devices": linux["resources"]["devices"] });
@@ -71,5 +103,23 @@ fn adapt(config: &mut Value, name: &str, seccomp: Seccomp, life: Life) {
         .push(json!({ "type": "cgroup" }));
     if seccomp == Seccomp::None {
         linux.as_object_mut().must("find linux").remove("seccomp");
+    }
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_cgroups_of_our_own_scenes_are_swept() {
+        let at = std::env::temp_dir().join(format!("rrun-bench-sweep-{}", std::process::id()));
+        for directory in ["ours-a/inner", "ours-b", "theirs-a"] {
+            fs::create_dir_all(at.join(directory)).must("make a directory");
+        }
+        sweep_in(&at, "ours-");
+        let left = fs::read_dir(&at).must("look").flatten().map(|entry| entry.file_name());
+        assert_eq!(left.collect::<Vec<_>>(), ["theirs-a"]);
+        fs::remove_dir_all(&at).must("clean up");
     }
 }

@@ -4,10 +4,10 @@
 //! raises RLIMIT_MEMLOCK to load a device program and gives up where it may not (no CAP_SYS_RESOURCE); there it runs
 //! without a cgroup, which is *less* work than everyone else's.
 
+use crate::process::{self, Ended, PATIENCE, Wrong};
 use crate::programs::Programs;
-use crate::rounds::{Rounds, shuffled};
-use crate::scene::{self, Life, Seccomp};
-use crate::{process, room};
+use crate::room;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -45,9 +45,81 @@ impl Runtime {
     pub fn run(&self, bundle: &Path, id: &str) -> Command {
         self.command("run", &["--bundle", &bundle.to_string_lossy(), id])
     }
+
+    /// `create` of a bundle, which leaves the pid of its first process in `pid_file`.
+    #[must_use]
+    pub fn create(&self, bundle: &Path, id: &str, pid_file: &Path) -> Command {
+        let (bundle, pid_file) = (bundle.to_string_lossy(), pid_file.to_string_lossy());
+        self.command("create", &["--bundle", &bundle, "--pid-file", &pid_file, id])
+    }
+
+    /// Removes a container, whatever it does; whether there was one is not asked.
+    pub fn clear(&self, id: &str) {
+        drop(process::run(&mut self.command("delete", &["--force", id]), PATIENCE));
+    }
+
+    /// Where it keeps what it knows about its containers.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        Path::new(self.globals.get(1).map_or("", String::as_str))
+    }
 }
 
-/// The runtimes of this machine, each with what it needs to run `bundle` at all.
+/// A container that waits; dropped, it is ended and removed.
+#[derive(Debug)]
+pub struct Resident {
+    runtime: Runtime,
+    id: String,
+}
+
+impl Resident {
+    /// Creates and starts `bundle`, whose program waits.
+    ///
+    /// # Errors
+    /// As [`process::run`].
+    pub fn start(runtime: &Runtime, bundle: &Path, id: &str) -> Result<Self, Wrong> {
+        let this = Self { runtime: runtime.clone(), id: id.to_owned() };
+        let pid_file = bundle.join("pid");
+        process::run(&mut runtime.create(bundle, id, &pid_file), PATIENCE)?;
+        process::run(&mut runtime.command("start", &[id]), PATIENCE)?;
+        Ok(this)
+    }
+
+    /// `exec` of /bin/true in it.
+    #[must_use]
+    pub fn exec(&self) -> Command {
+        self.runtime.command("exec", &[&self.id, "/bin/true"])
+    }
+}
+
+impl Drop for Resident {
+    fn drop(&mut self) {
+        self.runtime.clear(&self.id);
+    }
+}
+
+/// The first process of a container, of the file that `create` has written, once it has ended.
+///
+/// # Errors
+/// [`Wrong::Failed`] when the file holds no pid, [`Wrong::Hung`] when the process does not end.
+pub fn await_first_process(pid_file: &Path) -> Result<(), Wrong> {
+    let text = fs::read_to_string(pid_file).unwrap_or_default();
+    let pid = text.trim().parse::<i32>().map_err(|why| {
+        Wrong::Failed(format!("{} holds {text:?}, no pid: {why}", pid_file.display()))
+    })?;
+    if process::await_end(pid, PATIENCE) {
+        return Ok(());
+    }
+    Err(Wrong::Hung(format!("given up: its process has not ended after {} s", PATIENCE.as_secs())))
+}
+
+/// What these took together.
+#[must_use]
+pub fn wall(processes: &[Ended]) -> f64 {
+    processes.iter().map(|ended| process::milliseconds(ended.wall())).sum()
+}
+
+/// rrun, runc and crun, as far as this machine has them, each with what it needs to run `bundle` at all.
 #[must_use]
 pub fn runtimes(programs: &Programs, bundle: &Path) -> Vec<Runtime> {
     let mut found = vec![Runtime::at("rrun", &programs.rrun)];
@@ -56,8 +128,8 @@ pub fn runtimes(programs: &Programs, bundle: &Path) -> Vec<Runtime> {
     }
     if let Some(crun) = &programs.crun {
         let mut crun = Runtime::at("crun", crun);
-        let works = crun.run(bundle, "first").output().is_ok_and(|output| output.status.success());
-        if !works {
+        if process::run(&mut crun.run(bundle, "first"), PATIENCE).is_err() {
+            crun.clear("first");
             crun.label = "crun without a cgroup".to_owned();
             crun.globals.push("--cgroup-manager=disabled".to_owned());
         }
@@ -66,28 +138,9 @@ pub fn runtimes(programs: &Programs, bundle: &Path) -> Vec<Runtime> {
     found
 }
 
-/// Everyone who starts /bin/true: a bare process, the floor, and each runtime with and without seccomp.
+/// Those and youki, which may hang where it waits for a container in the foreground.
 #[must_use]
-pub fn starts(programs: &Programs) -> Rounds {
-    let filtered = scene::bundle(programs, "filtered", Seccomp::Docker, Life::Short);
-    let unfiltered = scene::bundle(programs, "unfiltered", Seccomp::None, Life::Short);
-    let mut floor = Command::new(&programs.floor);
-    floor.arg(filtered.join("rootfs"));
-    let mut all =
-        vec![("spawn".to_owned(), Command::new(&programs.payload)), (FLOOR.to_owned(), floor)];
-    for runtime in runtimes(programs, &filtered) {
-        for (bundle, suffix) in [(&filtered, ""), (&unfiltered, ", no seccomp")] {
-            all.push((format!("{}{suffix}", runtime.label), runtime.run(bundle, "bench")));
-        }
-    }
-    let labels = all.iter().map(|(label, _)| label.clone()).collect();
-    for (_, command) in &mut all {
-        process::time(command);
-    }
-    let mut random = 1;
-    Rounds::of(labels, move |samples| {
-        for index in shuffled(all.len(), &mut random) {
-            samples[index].push(process::time(&mut all[index].1));
-        }
-    })
+pub fn starters(programs: &Programs, bundle: &Path) -> Vec<Runtime> {
+    let youki = programs.youki.as_ref().map(|youki| Runtime::at("youki", youki));
+    runtimes(programs, bundle).into_iter().chain(youki).collect()
 }

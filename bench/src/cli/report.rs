@@ -1,6 +1,6 @@
 //! `report` and `part`: measure, collect, write.
 
-use rrun_bench::figures;
+use rrun_bench::machine;
 use rrun_bench::programs::Programs;
 use rrun_bench::result::{Isobench, SCHEMA};
 use rrun_bench::suite::{self, Context, PARTS, Pace};
@@ -48,7 +48,7 @@ pub fn report(request: &Request) -> Result<ExitCode, String> {
         }
         eprintln!("    {:.0} s", since.elapsed().as_secs_f64());
     }
-    let mut run = figures::machine();
+    let mut run = machine::facts();
     run["pace"] = request.pace.word().into();
     run["seconds"] = began.elapsed().as_secs().into();
     let results = Isobench { schema: SCHEMA, run, rows, problems };

@@ -1,11 +1,13 @@
 //! The tables that need no report: what one question's answer is, now, as text.
 
-use rrun_bench::figures::{self, Row};
 use rrun_bench::programs::Programs;
-use rrun_bench::rounds::Rounds;
+use rrun_bench::result::{Row, beside, table};
+use rrun_bench::rounds::{Contestant, Rounds};
 use rrun_bench::scene::{Life, Seccomp};
+use rrun_bench::start::contests;
 use rrun_bench::traced::{Pace, Resident, watch};
-use rrun_bench::{filters, life, room, scene, subject};
+use rrun_bench::{filters, life, machine, room, scene, subject};
+use serde_json::json;
 
 /// Their names and what they show.
 pub const TABLES: [(&str, &str); 6] = [
@@ -34,8 +36,8 @@ pub struct Request {
 /// A sentence.
 pub fn print(request: &Request) -> Result<(), String> {
     match request.table.as_str() {
-        "start" => rounds(request, subject::starts, |_| subject::FLOOR.to_owned()),
-        "life" => rounds(request, life::lives, figures::by_verb),
+        "start" => rounds(request, contests::contests, subject::FLOOR),
+        "life" => rounds(request, life::lives, "rrun"),
         "memory" => memory(),
         "instructions" => instructions(),
         "size" => size(),
@@ -47,29 +49,36 @@ pub fn print(request: &Request) -> Result<(), String> {
     }
 }
 
+/// Each row is divided by that of `base` in the same case, where there is one.
 fn rounds(
     request: &Request,
-    of: impl FnOnce(&Programs) -> Rounds,
-    base: impl Fn(&Row) -> String,
+    of: impl FnOnce(&Programs) -> Vec<Contestant>,
+    base: &str,
 ) -> Result<(), String> {
     room::enter()?;
     let programs = Programs::ready();
-    let mut rounds = of(&programs);
+    let mut rounds = Rounds::of(of(&programs));
+    rounds.warm_up()?;
     for _ in 0..request.rounds {
-        rounds.turn();
+        rounds.turn()?;
     }
-    publish(request, &rounds.rows(), base)
+    let rows = rounds.rows();
+    drop(rounds);
+    scene::sweep();
+    publish(request, &rows, base)
 }
 
 /// Prints the rows and keeps them, if asked to.
-fn publish(request: &Request, rows: &[Row], base: impl Fn(&Row) -> String) -> Result<(), String> {
-    let machine = figures::machine();
-    print!("{}", figures::table(rows, base));
+fn publish(request: &Request, rows: &[Row], base: &str) -> Result<(), String> {
+    let machine = machine::facts();
+    // Where the floor takes no part, rrun is what the others are divided by.
+    let found = |row: &Row| beside(rows, row, base).or_else(|| beside(rows, row, "rrun"));
+    print!("{}", table(rows, found));
     println!("{} rounds, shuffled; {machine}", request.rounds);
     match &request.json {
         None => Ok(()),
         Some(file) => {
-            let text = figures::json(rows, &machine).to_string();
+            let text = json!({ "machine": machine, "rows": rows }).to_string();
             std::fs::write(file, text).map_err(|error| format!("write {file}: {error}"))
         }
     }

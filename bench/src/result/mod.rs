@@ -7,9 +7,11 @@
 
 mod metric;
 mod row;
+mod table;
 
 pub use metric::{Lane, Metric, Unit};
 pub use row::{Found, Row};
+pub use table::{beside, table};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

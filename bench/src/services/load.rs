@@ -3,7 +3,7 @@
 //! What a newcomer would get wrong: a closed loop is kind to a server that stalls, because nobody asks meanwhile; so what
 //! failed and the longest wait are kept beside the rate.
 
-use super::http::Client;
+use super::http::{Answer, Client};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// What the clients saw.
 #[derive(Debug, Clone, Default)]
 pub struct Load {
-    /// For each answer with status 200: when it came, since the begin, and how long it took.
+    /// For each answer with status 200 or 201: when it came, since the begin, and how long it took.
     pub answers: Vec<(Duration, Duration)>,
     /// Requests without such an answer.
     pub failed: usize,
@@ -59,13 +59,16 @@ impl Load {
     }
 }
 
-/// Asks for `path` with as many clients until `until` says so.
+/// What a client asks: of the client with this number, the request with this one.
+pub type Ask = fn(&mut Client, usize, usize) -> Result<Answer, String>;
+
+/// Asks with as many clients until `until` says so.
 ///
 /// # Errors
 /// A sentence: a client could not be started.
 pub fn run<T>(
     address: SocketAddr,
-    path: &str,
+    ask: Ask,
     clients: usize,
     until: impl FnOnce() -> T,
 ) -> Result<(Load, T), String> {
@@ -73,7 +76,8 @@ pub fn run<T>(
     std::thread::scope(|scope| {
         let mut started = Vec::new();
         for number in 0..clients {
-            let client = || one(address, path, begin, &stop);
+            let stop = &stop;
+            let client = move || one(&mut Client::of(address), number, ask, (begin, stop));
             let thread = std::thread::Builder::new().spawn_scoped(scope, client);
             match thread {
                 Ok(thread) => started.push(thread),
@@ -97,12 +101,17 @@ pub fn run<T>(
     })
 }
 
-fn one(address: SocketAddr, path: &str, begin: Instant, stop: &AtomicBool) -> Load {
-    let (mut client, mut seen) = (Client::of(address), Load::default());
+fn one(
+    client: &mut Client,
+    number: usize,
+    ask: Ask,
+    (begin, stop): (Instant, &AtomicBool),
+) -> Load {
+    let mut seen = Load::default();
     while !stop.load(Ordering::Relaxed) {
         let asked = Instant::now();
-        let failure = match client.get(path) {
-            Ok(answer) if answer.status == 200 => {
+        let failure = match ask(client, number, seen.answers.len()) {
+            Ok(answer) if matches!(answer.status, 200 | 201) => {
                 seen.answers.push((begin.elapsed(), asked.elapsed()));
                 continue;
             }
@@ -144,7 +153,12 @@ mod tests {
     fn clients_that_are_refused_count_failures_and_say_why() {
         // Port 1 of this machine: nobody listens there.
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
-        let ran = run(address, "/", 2, || std::thread::sleep(Duration::from_millis(5)));
+        let ran = run(
+            address,
+            |client, _, _| client.get("/"),
+            2,
+            || std::thread::sleep(Duration::from_millis(5)),
+        );
         let (seen, ()) = ran.unwrap();
         assert!(seen.failed >= 2 && seen.answers.is_empty(), "{seen:?}");
         assert!(seen.failure.is_some_and(|why| why.contains("connect to 127.0.0.1:1")));

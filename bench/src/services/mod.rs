@@ -42,6 +42,7 @@ use store::Store;
 
 const QUICK: Plan = Plan {
     load: Duration::from_millis(1500),
+    write_load: Duration::from_millis(1000),
     replicas_load: Duration::from_millis(750),
     restart_load: Duration::from_millis(1500),
     replicas: &[2, 4],
@@ -49,6 +50,7 @@ const QUICK: Plan = Plan {
 
 const FULL: Plan = Plan {
     load: Duration::from_secs(4),
+    write_load: Duration::from_secs(2),
     replicas_load: Duration::from_millis(1500),
     restart_load: Duration::from_secs(3),
     replicas: &[2, 4, 8],

@@ -1,17 +1,17 @@
 //! One life of the services under one subject: begin, load, restart of a replica, replicas, end.
 //!
 //! ```text
-//! t0 create PostgreSQL, API, nginx ─► first row by nginx ─► load, 1 and 8 clients ─► memory
+//! t0 create PostgreSQL, API, nginx ─► first row by nginx ─► load that reads, then one that writes ─► memory
 //!    ─► 2 replicas ─► load ─► one is killed and started again under load ─► 4 and 8 replicas, each with load
 //! ```
 //!
 //! What a newcomer would get wrong: replicas are given no new processor time; each has a smaller share of the same.
 
 use super::host::{Host, Prepared};
-use super::load::{self, Load};
+use super::load::{self, Ask, Load};
 use super::network::{DATABASE_PORT, PORT};
 use super::ready;
-use super::store::{self, PATIENCE, Store, api_limits, probe};
+use super::store::{self, ACCOUNTS, PATIENCE, Store, api_limits, probe};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,14 +20,27 @@ use std::time::{Duration, Instant};
 /// A row of the database, by its number.
 pub const ROW: &str = "/accounts/1";
 
+/// One row is read.
+pub const READ: Ask = |client, _, _| client.get(ROW);
+
+/// Money goes from one account to another, all of them taking part: two rows change and three are made.
+pub const WRITE: Ask = |client, number, turn| {
+    let from = (number * 13 + turn * 7) % ACCOUNTS + 1;
+    let to = from % ACCOUNTS + 1;
+    let body = format!("{{\"from_account_id\":{from},\"to_account_id\":{to},\"amount\":1}}");
+    client.post("/transfers", &body)
+};
+
 /// Clients of the heavier load.
 pub const MANY: usize = 8;
 
 /// How long and how much.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
-    /// Of each load.
+    /// Of each load that reads.
     pub load: Duration,
+    /// Of the load that writes.
+    pub write_load: Duration,
     /// Of the load of each number of replicas.
     pub replicas_load: Duration,
     /// Of the load under which a replica is restarted.
@@ -39,6 +52,8 @@ pub struct Plan {
 /// What a load has cost.
 #[derive(Debug)]
 pub struct Loaded {
+    /// What they asked for.
+    pub what: &'static str,
     /// How many clients.
     pub clients: usize,
     /// What they saw.
@@ -131,8 +146,9 @@ impl<'a> Stack<'a> {
         let ready = begin.elapsed();
         let mut loads = Vec::new();
         for clients in [1, MANY] {
-            loads.push(self.load(clients, plan.load)?);
+            loads.push(self.load("requests", READ, clients, plan.load)?);
         }
+        loads.push(self.load("transfers", WRITE, MANY, plan.write_load)?);
         let memory = self.memory()?;
         let (mut scaled, mut restarted) = (Vec::new(), None);
         for replicas in plan.replicas {
@@ -174,16 +190,22 @@ impl<'a> Stack<'a> {
     }
 
     /// Nobody fails here: a service that does is no service to be measured.
-    fn load(&self, clients: usize, lasts: Duration) -> Result<Loaded, String> {
+    fn load(
+        &self,
+        what: &'static str,
+        ask: Ask,
+        clients: usize,
+        lasts: Duration,
+    ) -> Result<Loaded, String> {
         let before = self.cpu()?;
         let proxy = store::proxy_slot().address(PORT);
-        let (load, ()) = load::run(proxy, ROW, clients, || std::thread::sleep(lasts))?;
+        let (load, ()) = load::run(proxy, ask, clients, || std::thread::sleep(lasts))?;
         let cpu = self.cpu()?.saturating_sub(before);
         if load.failed > 0 {
             let why = load.failure.unwrap_or_default();
-            return Err(format!("{} requests of {clients} clients failed: {why}", load.failed));
+            return Err(format!("{} {what} of {clients} clients failed: {why}", load.failed));
         }
-        Ok(Loaded { clients, load, cpu })
+        Ok(Loaded { what, clients, load, cpu })
     }
 
     fn scale(&mut self, replicas: u8, lasts: Duration) -> Result<Scaled, String> {
@@ -207,7 +229,7 @@ impl<'a> Stack<'a> {
         let ready = begin.elapsed();
         self.reload(usize::from(replicas))?;
         let spread = self.spread()?;
-        let load = self.load(MANY, lasts)?.load;
+        let load = self.load("requests", READ, MANY, lasts)?.load;
         for (replica, before) in self.replicas.iter().zip(spread) {
             if replica.cgroup()?.cpu()? == before {
                 return Err(format!("{} was never asked", replica.service.name()));
@@ -250,7 +272,7 @@ impl<'a> Stack<'a> {
     fn restart(&mut self, lasts: Duration) -> Result<Restarted, String> {
         let proxy = store::proxy_slot().address(PORT);
         let mut replica = self.replicas.pop().ok_or("there is no replica")?;
-        let ran = load::run(proxy, ROW, MANY, || {
+        let ran = load::run(proxy, READ, MANY, || {
             std::thread::sleep(lasts / 5);
             let begin = Instant::now();
             replica.end()?;

@@ -22,7 +22,7 @@ use std::time::Duration;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// As many accounts as a list shows.
-const ACCOUNTS: usize = 100;
+pub const ACCOUNTS: usize = 100;
 
 const MIB: u64 = 1 << 20;
 
@@ -103,7 +103,8 @@ impl Store {
         Ok(store)
     }
 
-    /// A cluster with the bank's tables and accounts, shut down.
+    /// A cluster with the bank's tables and accounts, shut down; and every service has run once, so that the first subject
+    /// does not read their files for all the others.
     fn initialise(&self, life: &Path) -> Result<(), String> {
         let programs = &self.programs;
         let script = format!(
@@ -120,23 +121,27 @@ impl Store {
         let api = self.api(0, 1, life)?;
         let address = api.slot.address(PORT);
         let mut api = Host::Bare.prepare(api, life)?;
-        database.start()?;
-        api.start()?;
+        let mut proxy = Host::Bare.prepare(self.nginx(life, 1)?, life)?;
+        for service in [&mut database, &mut api, &mut proxy] {
+            service.start()?;
+        }
         let chain = [
             probe("PostgreSQL", database_slot().address(DATABASE_PORT), None, database.log()),
             probe("the API", address, Some("/accounts"), api.log()),
+            probe("nginx", proxy_slot().address(PORT), Some("/accounts"), proxy.log()),
         ];
         ready::wait(&chain, PATIENCE)?;
         let mut client = Client::of(address);
         for number in 0..ACCOUNTS {
             let account =
-                format!("{{\"owner\":\"o{number}\",\"balance\":1000,\"currency\":\"EUR\"}}");
+                format!("{{\"owner\":\"o{number}\",\"balance\":1000000000,\"currency\":\"EUR\"}}");
             let answer = client.post("/accounts", &account)?;
             if answer.status != 201 {
                 let said = String::from_utf8_lossy(&answer.body).into_owned();
                 return Err(format!("an account was answered with {}: {said}", answer.status));
             }
         }
+        proxy.end()?;
         api.end()?;
         // "Fast": it ends its sessions, writes everything and ends.
         database.signal(Signal::SIGINT)?;

@@ -5,8 +5,10 @@
 //! rounds' ratios; the latter compares what ran within the same few milliseconds.
 
 mod bootstrap;
+mod slope;
 
 pub use bootstrap::Estimate;
+pub use slope::{slopes, theil_sen};
 
 use serde::{Deserialize, Serialize};
 

@@ -92,6 +92,12 @@ pub const PARTS: &[Part] = &[
         measure: crate::start::measure,
     },
     Part {
+        name: "memory",
+        about: "memory of instances that wait, and how many fit (M4, M5)",
+        takes: [Duration::from_secs(15), Duration::from_secs(90)],
+        measure: crate::memory::measure,
+    },
+    Part {
         name: "services",
         about: "nginx, an API and PostgreSQL, with replicas (M14)",
         takes: [Duration::from_secs(20), Duration::from_secs(240)],

@@ -10,8 +10,23 @@
 //! it. What a newcomer would get wrong: distributions build every virtio driver as a module, so a handshake through
 //! virtio would measure the loading of modules; the two ports need none.
 
+mod boot;
+pub mod bzimage;
+mod initramfs;
+mod kernel;
+mod machines;
+mod proof;
+pub mod qmp;
 mod recipe;
 mod session;
+mod template;
 
-pub use recipe::{Accelerator, Model, Recipe};
-pub use session::{Line, POWERED_OFF, Session};
+pub use boot::{Took, boot, ready_at};
+pub use initramfs::{Initramfs, MODULES};
+pub use kernel::{Kernel, cache, hash};
+pub use machines::{Flavour, Machines};
+pub use proof::{DEVICE, KVM_ANSWERS, Proof, TCG_ANSWERS, prove};
+pub use recipe::{Accelerator, Model, QEMU, Recipe, TUNED};
+pub(crate) use session::listen;
+pub use session::{Ended, Line, POWERED_OFF, Session};
+pub use template::Template;

@@ -3,12 +3,14 @@
 //! What a newcomer would get wrong: a microvm loads SeaBIOS and tables that Debian's kernel hangs on under emulation,
 //! unless `acpi=off` takes them away, and with `rtc=off` it hangs again.
 
-use rrun_harness::on_path;
+use crate::process;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// What executes the guest's instructions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Accelerator {
     /// The processor, through /dev/kvm.
     Kvm,
@@ -30,6 +32,8 @@ pub enum Model {
 /// Everything that makes a guest what it is.
 #[derive(Debug, Clone)]
 pub struct Recipe {
+    /// The program; [`QEMU`], unless a test has another.
+    pub qemu: PathBuf,
     /// What executes it.
     pub accelerator: Accelerator,
     /// The machine.
@@ -50,6 +54,9 @@ pub struct Recipe {
     pub machine: String,
 }
 
+/// The program.
+pub const QEMU: &str = "qemu-system-x86_64";
+
 /// What every tuned guest is booted with. `cryptomgr.notests`: the distribution kernel's self-tests of its ciphers are
 /// two thirds of a boot's instructions; nothing else on the command line is worth a hundredth.
 pub const TUNED: &str = "panic=-1 reboot=t quiet cryptomgr.notests";
@@ -64,6 +71,7 @@ impl Recipe {
         arguments: &str,
     ) -> Self {
         Self {
+            qemu: QEMU.into(),
             accelerator,
             model: Model::Microvm,
             kernel,
@@ -79,15 +87,9 @@ impl Recipe {
     /// The whole command line; stdin is empty, stdout is the guest's voice, stderr is QEMU's.
     #[must_use]
     pub fn command(&self) -> Command {
-        // A QEMU must not outlive a killed bench: it would emulate an idle machine for ever.
-        let mut command = match on_path("setpriv") {
-            Some(setpriv) => {
-                let mut command = Command::new(setpriv);
-                command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
-                command
-            }
-            None => Command::new("qemu-system-x86_64"),
-        };
+        // It would emulate an idle machine for ever.
+        let mut command = Command::new(&self.qemu);
+        process::bound_to_us(&mut command);
         let model = match self.model {
             Model::Microvm => "microvm,acpi=off,isa-serial=off,x-option-roms=off",
             Model::Q35 => "q35",

@@ -30,20 +30,27 @@ impl Kernel {
     /// # Errors
     /// What failed; without apt, that it needs Debian or Ubuntu.
     pub fn obtain(directory: &Path) -> Result<Kernel> {
-        let tree = directory.join("kernel");
-        if let Ok(kernel) = Self::find(&tree) {
+        Self::packaged(&directory.join("kernel"), METAPACKAGES)
+    }
+
+    /// The kernel unpacked in `tree`, or a fresh download of the first of `metapackages` that apt knows.
+    ///
+    /// # Errors
+    /// What failed; without apt, that it needs Debian or Ubuntu.
+    pub fn packaged(tree: &Path, metapackages: &[&str]) -> Result<Kernel> {
+        if let Ok(kernel) = Self::find(tree) {
             return Ok(kernel);
         }
-        let partial = directory.join(format!("kernel.{}", std::process::id()));
+        let partial = tree.with_extension(std::process::id().to_string());
         fs::create_dir_all(&partial).map_err(|e| format!("make {}: {e}", partial.display()))?;
-        let made = download_and_unpack(&partial).and_then(|()| {
+        let made = download_and_unpack(&partial, metapackages).and_then(|()| {
             // A rename, so that an interrupted download is never taken for a kernel.
-            drop(fs::remove_dir_all(&tree));
-            fs::rename(&partial, &tree).map_err(|e| format!("rename {}: {e}", partial.display()))
+            drop(fs::remove_dir_all(tree));
+            fs::rename(&partial, tree).map_err(|e| format!("rename {}: {e}", partial.display()))
         });
         drop(fs::remove_dir_all(&partial));
         made?;
-        Self::find(&tree)
+        Self::find(tree)
     }
 
     fn find(tree: &Path) -> Result<Kernel> {
@@ -68,8 +75,8 @@ fn names(directory: &Path) -> impl Iterator<Item = String> {
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned())
 }
 
-fn download_and_unpack(into: &Path) -> Result<()> {
-    let packages = packages()?;
+fn download_and_unpack(into: &Path, metapackages: &[&str]) -> Result<()> {
+    let packages = packages(metapackages)?;
     eprintln!("guest: downloading {}", packages.join(", "));
     let mut apt = Command::new("apt-get");
     apt.arg("download").args(&packages).current_dir(into);
@@ -88,8 +95,8 @@ fn download_and_unpack(into: &Path) -> Result<()> {
 }
 
 /// The real packages behind the first metapackage that apt knows.
-fn packages() -> Result<Vec<String>> {
-    for meta in METAPACKAGES {
+fn packages(metapackages: &[&str]) -> Result<Vec<String>> {
+    for meta in metapackages {
         let image = depends(meta).into_iter().find(|name| {
             name.starts_with("linux-image-") && name.bytes().any(|byte| byte.is_ascii_digit())
         });

@@ -27,6 +27,7 @@ use crate::harness_binary;
 use crate::runtime::unique;
 
 pub use kernel::Kernel;
+pub use modules::{Module, load_order};
 pub use qemu::Accelerator;
 
 /// What separates the guest's own words from the command's output: ASCII "record separator", never in test output.
@@ -168,7 +169,7 @@ impl Guest {
         archive.character("dev/console", 5, 1);
         archive.file("init", 0o755, &init);
         let mut order = Vec::new();
-        for module in modules::load_order(&self.kernel, WANTED, WELCOME)? {
+        for module in load_order(&self.kernel.modules, WANTED, WELCOME)? {
             let name = format!("modules/{:02}-{}.ko", order.len(), module.name);
             archive.file(&name, 0o644, &module.content);
             let parameters =

@@ -9,24 +9,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Kernel, Result};
+use super::Result;
 
 /// A module as the kernel takes it.
 #[derive(Debug, Clone)]
-pub(super) struct Module {
-    pub(super) name: String,
-    pub(super) content: Vec<u8>,
+pub struct Module {
+    /// As the kernel calls it, with underscores.
+    pub name: String,
+    /// Unpacked.
+    pub content: Vec<u8>,
 }
 
-/// `wanted`, `welcome` and what they depend on, each after its dependencies.
-pub(super) fn load_order(
-    kernel: &Kernel,
-    wanted: &[&str],
-    welcome: &[&str],
-) -> Result<Vec<Module>> {
+/// `wanted`, `welcome` and what they depend on, each after its dependencies; `modules` is `…/lib/modules/RELEASE`.
+///
+/// # Errors
+/// A wanted module that the kernel does not have, or one that can't be read.
+pub fn load_order(modules: &Path, wanted: &[&str], welcome: &[&str]) -> Result<Vec<Module>> {
     let mut files = BTreeMap::new();
-    walk(&kernel.modules.join("kernel"), &mut files);
-    let builtin = fs::read_to_string(kernel.modules.join("modules.builtin")).unwrap_or_default();
+    walk(&modules.join("kernel"), &mut files);
+    let builtin = fs::read_to_string(modules.join("modules.builtin")).unwrap_or_default();
     let builtin: BTreeSet<String> =
         builtin.lines().filter_map(|line| Some(module_name(Path::new(line))?.0)).collect();
     let mut search = Search { files, builtin, done: BTreeSet::new(), order: Vec::new() };

@@ -1,0 +1,60 @@
+//! `workload` as /init of a guest: an initramfs with it and with modules.
+//!
+//! What a newcomer would get wrong: the op and its arguments come through the kernel's command line, so one initramfs
+//! serves all ops; 128 MiB hold the kernel, the initramfs and little more.
+
+use super::{Running, Task};
+use crate::room;
+use crate::vm::{Initramfs, Kernel, Recipe, Session, TUNED};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A machine and what its guests are made of.
+#[derive(Debug, Clone)]
+pub struct Guest {
+    /// As rows call it: `vm`.
+    pub name: String,
+    /// The machine; its initramfs and its command line are ours.
+    pub recipe: Recipe,
+}
+
+impl Guest {
+    /// `vm`: this machine, whose initramfs, in the room, has the program and these modules of its kernel.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn new(
+        mut recipe: Recipe,
+        program: &Path,
+        kernel: &Kernel,
+        modules: &[&str],
+    ) -> Result<Self, String> {
+        recipe.initramfs = initramfs(program, kernel, modules)?;
+        Ok(Self { name: "vm".to_owned(), recipe })
+    }
+
+    pub(super) fn start(&self, who: &str, task: &Task) -> Result<Running, String> {
+        let mut recipe = self.recipe.clone();
+        let odd = |word: &&String| word.contains([' ', '"', '\\']);
+        if let Some(word) = task.words.iter().find(odd) {
+            return Err(format!("{word:?} would not survive the kernel's command line"));
+        }
+        recipe.append = format!("{TUNED} -- vm {} {}", task.op, task.words.join(" "));
+        Ok(Running::guest(who, Session::start(&recipe)?))
+    }
+}
+
+/// Writes an initramfs into the room.
+fn initramfs(program: &Path, kernel: &Kernel, modules: &[&str]) -> Result<PathBuf, String> {
+    let mut archive = Initramfs::new(program)?;
+    for directory in ["proc", "sys", "tmp", "data"] {
+        archive.directory(directory);
+    }
+    if !modules.is_empty() {
+        archive.modules(kernel, modules, &[])?;
+    }
+    let file = room::directory().join(format!("workload-{}.cpio", modules.join("-")));
+    fs::create_dir_all(room::directory()).map_err(|why| format!("{}: {why}", file.display()))?;
+    archive.write(&file)?;
+    Ok(file)
+}
