@@ -249,11 +249,6 @@ impl Prepared {
         for (source, destination) in self.service.binds() {
             bind(&source, &root.join(destination.trim_start_matches('/')))?;
         }
-        for name in ["run", "tmp"] {
-            let (at, none) = (root.join(name), MsFlags::empty());
-            mount(Some("tmpfs"), &at, Some("tmpfs"), none, Some("mode=1777"))
-                .map_err(|errno| format!("mount {}: {errno}", at.display()))?;
-        }
         Ok(())
     }
 }

@@ -1,7 +1,8 @@
 //! One service, as data: what it runs, on which tree, as whom, within which limits; and its bundle.
 //!
 //! It refuses to differ by subject: a bare process runs the same words on the same tree. What a newcomer would get wrong:
-//! the trees are shared and read-only; what a service writes is in a directory that belongs to one life of it.
+//! the trees are shared and read-only; what a service writes is in a directory that belongs to one life of it,
+//! and nowhere else: runc gives a tmpfs the mode of the directory below it, so /tmp would be root's.
 
 use super::cgroup::{Limits, PERIOD};
 use super::network::Slot;
@@ -84,10 +85,6 @@ impl Service {
                 if destination == "/srv" { json!(["bind"]) } else { json!(["bind", "ro"]) };
             mounts.push(json!({ "destination": destination, "type": "bind", "source": source,
                                 "options": options }));
-        }
-        for destination in ["/run", "/tmp"] {
-            mounts.push(json!({ "destination": destination, "type": "tmpfs", "source": "tmpfs",
-                                "options": ["nosuid", "nodev", "mode=1777"] }));
         }
         let linux = &mut config["linux"];
         linux["cgroupsPath"] = json!(format!("/{}", self.unique()));

@@ -171,7 +171,7 @@ impl Store {
             "-c",
             "listen_addresses=*",
             "-c",
-            "unix_socket_directories=/run",
+            "unix_socket_directories=/srv",
             "-c",
             "shared_buffers=32MB",
             "-c",
@@ -277,11 +277,11 @@ pub fn configure(srv: &Path, replicas: usize) -> Result<(), String> {
     };
     let servers: String = (0..replicas).map(server).collect();
     let text = format!(
-        "daemon off; pid /run/nginx.pid; error_log stderr warn; worker_processes 2;\n\
+        "daemon off; pid /srv/nginx.pid; error_log stderr warn; worker_processes 2;\n\
          events {{ worker_connections 128; }}\n\
          http {{ access_log off; keepalive_requests 1000000;\n\
-         client_body_temp_path /tmp/a; proxy_temp_path /tmp/b; fastcgi_temp_path /tmp/c;\n\
-         uwsgi_temp_path /tmp/d; scgi_temp_path /tmp/e;\n\
+         client_body_temp_path /srv/a; proxy_temp_path /srv/b; fastcgi_temp_path /srv/c;\n\
+         uwsgi_temp_path /srv/d; scgi_temp_path /srv/e;\n\
          upstream api {{ {servers}keepalive 16; keepalive_requests 1000000; }}\n\
          server {{ listen {PORT}; location / {{ proxy_pass http://api; proxy_http_version 1.1;\n\
          proxy_set_header Connection \"\"; proxy_connect_timeout 1s;\n\
