@@ -158,7 +158,9 @@ fn nothing_panics_on_purpose_outside_tests() {
 fn unsafe_code_lives_in_one_crate_and_where_tests_need_a_raw_call() {
     let elsewhere = [
         "bench/src/floor.rs",
+        "bench/src/lane_i/ports.rs",
         "bench/src/process.rs",
+        "bench/src/workload/ports.rs",
         "tests/harness/src/bin/guest-init.rs",
         "tests/harness/src/bin/probe/agent.rs",
         "tests/harness/src/bin/probe/raw.rs",

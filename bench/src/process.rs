@@ -382,7 +382,7 @@ mod tests {
         let mut voice = Voice::new();
         let silent = voice.answer(now(), Duration::from_millis(1)).err();
         assert!(silent.must("hear nothing").sentence().contains("has not written its time"));
-        let ran = voice.run(&mut shell("echo 'hello, says the payload'"), PATIENCE);
+        let ran = voice.run(&mut shell("echo 'hello, says something else'"), PATIENCE);
         assert!(ran.is_ok(), "{ran:?}");
         let nonsense = voice.answer(now(), PATIENCE).err();
         assert!(nonsense.must("hear nonsense").sentence().contains("no time: \"hello"));

@@ -98,14 +98,14 @@ impl Contestant {
         Ok(())
     }
 
-    fn filled(&self, number: usize, disturbed: &[bool]) -> Row {
+    fn filled(&self, number: usize, disturbed: &[bool], every: usize) -> Row {
         let row = self.rows[number].clone();
         if let Some(sentence) = &self.given_up {
             return row.did_not_finish(sentence.clone());
         }
-        let figures = || self.taken.iter().map(|(_, figures)| figures[number]);
-        let marks =
-            self.taken.iter().map(|(round, _)| f64::from(u8::from(disturbed[*round]))).collect();
+        let taken = || self.taken.iter().filter(|(round, _)| round.is_multiple_of(every));
+        let figures = || taken().map(|(_, figures)| figures[number]);
+        let marks = taken().map(|(round, _)| f64::from(u8::from(disturbed[*round]))).collect();
         let row = row.samples(figures().map(|figure| figure.value).collect());
         let row = row.beside("disturbed", marks);
         let costs: Option<Vec<_>> = figures().map(|figure| figure.cost).collect();
@@ -208,10 +208,16 @@ impl Rounds {
     /// What was measured until now.
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
+        self.rows_of(1)
+    }
+
+    /// The same of every n-th round.
+    #[must_use]
+    pub fn rows_of(&self, every: usize) -> Vec<Row> {
         let disturbed = self.disturbed();
         let of = |contestant: &Contestant| {
             let rows = 0..contestant.rows.len();
-            rows.map(|number| contestant.filled(number, &disturbed)).collect::<Vec<_>>()
+            rows.map(|number| contestant.filled(number, &disturbed, every)).collect::<Vec<_>>()
         };
         self.contestants.iter().flat_map(of).collect()
     }
@@ -224,6 +230,7 @@ impl Rounds {
             contestant.rows.first().is_some_and(|row| row.subject == CONTROL)
         };
         let Some(control) = self.contestants.iter().find(is_control) else { return marks };
+        let more_is_better = control.rows.first().is_some_and(|row| row.unit.more_is_better());
         let taken: Vec<(usize, f64)> = control
             .taken
             .iter()
@@ -232,7 +239,8 @@ impl Rounds {
         let values: Vec<f64> = taken.iter().map(|(_, value)| *value).collect();
         let Some(usual) = median(&values) else { return marks };
         for (round, value) in taken {
-            marks[round] |= value > DISTURBED * usual;
+            let slower = if more_is_better { usual / value } else { value / usual };
+            marks[round] |= slower > DISTURBED;
         }
         marks
     }
@@ -324,6 +332,8 @@ mod tests {
         }
         let counts = rounds.rows().into_iter().map(|row| row.summary.map_or(0, |all| all.n));
         assert_eq!(counts.collect::<Vec<_>>(), [7, 3]);
+        let beside = rounds.rows_of(3).into_iter().map(|row| row.summary.map_or(0, |all| all.n));
+        assert_eq!(beside.collect::<Vec<_>>(), [3, 3]);
     }
 
     #[test]

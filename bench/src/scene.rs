@@ -64,6 +64,15 @@ pub fn sweep() {
     sweep_in(Path::new("/sys/fs/cgroup"), &cgroup(""));
 }
 
+/// The cgroups of this process's scenes that are there.
+#[must_use]
+pub fn cgroups() -> Vec<String> {
+    let prefix = cgroup("");
+    let all = fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten();
+    let names = all.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with(&prefix)).collect()
+}
+
 /// A cgroup is removed once it is empty, and rmdir(2) says so itself: what can't be removed is still somebody's.
 fn sweep_in(at: &Path, prefix: &str) {
     for entry in fs::read_dir(at).into_iter().flatten().flatten() {

@@ -6,6 +6,8 @@
 //! What that is worth is measured beside, on the containers' side (case "t2-t1").
 
 pub mod contests;
+pub mod machines;
+mod provision;
 
 use crate::result::Row;
 use crate::rounds::{CONTROL, Rounds};
@@ -19,15 +21,28 @@ use std::time::{Duration, Instant};
 /// A sentence when it can't be measured as it should.
 pub fn measure(context: &Context) -> Result<Vec<Row>, String> {
     room::enter()?;
-    let rows = rounds(context);
+    let rows = rounds(context).and_then(|mut rows| {
+        rows.extend(provision::rows(context)?);
+        Ok(rows)
+    });
     scene::sweep();
     rows
 }
 
 fn rounds(context: &Context) -> Result<Vec<Row>, String> {
     let wanted = context.pace.pick(20, 100);
-    let budget = Duration::from_secs(context.pace.pick(24, 240));
-    let mut rounds = Rounds::of(contests::contests(&context.programs));
+    let budget = Duration::from_secs(context.pace.pick(30, 260));
+    let mut contests = contests::contests(&context.programs);
+    let (mut rows, mut cold) = (Vec::new(), None);
+    match machines::found(&context.programs) {
+        Ok(found) => {
+            let every = machines::every(&found, context.pace);
+            contests.extend(machines::contests(&found, every));
+            cold = Some(every);
+        }
+        Err(why) => rows.extend(machines::missing(&why)),
+    }
+    let mut rounds = Rounds::of(contests);
     context.progress(&format!("up to {wanted} rounds in up to {} s", budget.as_secs()));
     rounds.warm_up()?;
     let began = Instant::now();
@@ -37,7 +52,8 @@ fn rounds(context: &Context) -> Result<Vec<Row>, String> {
     let disturbed = rounds.disturbed().iter().filter(|mark| **mark).count();
     let said = format!("{} rounds of {wanted}, {disturbed} of them disturbed", rounds.count());
     context.progress(&said);
-    let mut rows = rounds.rows();
+    rows.extend(rounds.rows());
+    rows.extend(cold.map(|every| machines::beside(&rounds, every)).unwrap_or_default());
     for row in rows.iter_mut().filter(|row| row.subject == CONTROL) {
         row.notes.push(said.clone());
     }

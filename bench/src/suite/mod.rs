@@ -87,15 +87,39 @@ pub struct Part {
 pub const PARTS: &[Part] = &[
     Part {
         name: "start",
-        about: "cold starts, one after the other (M1, M1c)",
+        about: "cold starts, one after the other, and provisioning (M1, M1c, M1p)",
         takes: [Duration::from_secs(30), Duration::from_secs(300)],
         measure: crate::start::measure,
+    },
+    Part {
+        name: "parallel",
+        about: "starts a second, and many at once (M2, M3)",
+        takes: [Duration::from_secs(12), Duration::from_secs(150)],
+        measure: crate::parallel::measure,
+    },
+    Part {
+        name: "files",
+        about: "reads, flushes and names on a disk, an overlay and a tmpfs (M9)",
+        takes: [Duration::from_secs(10), Duration::from_secs(90)],
+        measure: crate::files::measure,
     },
     Part {
         name: "memory",
         about: "memory of instances that wait, and how many fit (M4, M5)",
         takes: [Duration::from_secs(15), Duration::from_secs(90)],
         measure: crate::memory::measure,
+    },
+    Part {
+        name: "lane-i",
+        about: "instructions of starts, system calls and noisy neighbours (M1i, M7, M12)",
+        takes: [Duration::from_secs(35), Duration::from_secs(180)],
+        measure: crate::lane_i::measure,
+    },
+    Part {
+        name: "noisy",
+        about: "noisy neighbours, and how exact limits are (M12, M6)",
+        takes: [Duration::from_secs(15), Duration::from_secs(240)],
+        measure: crate::noisy::measure,
     },
     Part {
         name: "services",

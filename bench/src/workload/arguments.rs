@@ -27,7 +27,6 @@ impl Arguments {
         }
     }
 
-    #[allow(dead_code, reason = "no op counts yet")]
     /// [`Arguments::number`] as a count.
     pub fn count(&self, key: &str, otherwise: usize) -> Result<usize, String> {
         let number = self.number(key, otherwise as u64)?;

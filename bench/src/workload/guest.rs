@@ -3,34 +3,28 @@
 //! What a newcomer would get wrong: a pid 1 that ends is a kernel panic, and QEMU then ends as if all were well but for
 //! its status; so everything that can go wrong is said first, and the power goes through isa-debug-exit.
 
+use crate::ports;
 use crate::voice::Voice;
 use nix::kmod::{ModuleInitFlags, finit_module};
 use nix::mount::{MsFlags, mount};
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::fs::{self, File};
 use std::process::ExitCode;
 
-/// isa-debug-exit, and what QEMU makes status 33 of.
-const POWER: (u64, u8) = (0xf4, 0x10);
-
-/// In the order in which they are mounted; without devtmpfs there is no voice.
+/// In the order in which they are mounted.
 const MOUNTS: [(&str, &str); 4] =
     [("devtmpfs", "/dev"), ("proc", "/proc"), ("sysfs", "/sys"), ("tmpfs", "/tmp")];
 
 /// Prepares the guest, does `work` in it and switches it off.
 pub fn live(work: impl FnOnce(&mut Voice) -> Result<(), String>) -> ExitCode {
-    let prepared = mounts().and_then(|()| port());
-    // No voice at all: the kernel panics over a pid 1 that ends, and QEMU's status tells.
-    let Ok(mut voice) = prepared.map(Voice::port) else { return ExitCode::FAILURE };
+    let mut voice = Voice::port();
     std::panic::set_hook(Box::new(|why| {
-        if let Ok(port) = port() {
-            drop(Voice::port(port).end(&Err(why.to_string())));
-        }
-        power_off();
+        drop(Voice::port().end(&Err(why.to_string())));
+        drop(ports::power_off());
     }));
-    let worked = modules().and_then(|()| work(&mut voice));
+    let worked = mounts().and_then(|()| modules()).and_then(|()| work(&mut voice));
+    // Without ports there is nobody to tell: the kernel panics over a pid 1 that ends, and QEMU's status says so.
     drop(voice.end(&worked));
-    power_off();
+    drop(ports::power_off());
     ExitCode::FAILURE
 }
 
@@ -44,10 +38,6 @@ fn mounts() -> Result<(), String> {
     Ok(())
 }
 
-fn port() -> Result<File, String> {
-    OpenOptions::new().write(true).open("/dev/port").map_err(|why| format!("/dev/port: {why}"))
-}
-
 /// Loads the modules that /modules/order lists; without that file there are none.
 fn modules() -> Result<(), String> {
     for file in fs::read_to_string("/modules/order").unwrap_or_default().lines() {
@@ -57,11 +47,4 @@ fn modules() -> Result<(), String> {
             .map_err(|why| told(why.to_string()))?;
     }
     Ok(())
-}
-
-/// Returns only where nobody listens to the port.
-fn power_off() {
-    if let Ok(port) = port() {
-        drop(port.write_all_at(&[POWER.1], POWER.0));
-    }
 }

@@ -5,8 +5,15 @@
 //! `error SENTENCE`. It refuses to know where it runs, but for its voice. What a newcomer would get wrong: the clock is
 //! read in here, by the side that works; a clock outside would measure the way to it, too.
 
+mod aggress;
 mod arguments;
+mod files;
 mod guest;
+mod limits;
+mod netlink;
+mod network;
+mod ports;
+mod victim;
 mod voice;
 
 use arguments::Arguments;
@@ -17,7 +24,16 @@ use voice::Voice;
 type Op = fn(&Arguments, &mut Voice) -> Result<(), String>;
 
 /// Everything that can be asked for.
-const OPS: &[(&str, Op)] = &[("hello", hello)];
+const OPS: &[(&str, Op)] = &[
+    ("hello", hello),
+    ("files", files::files),
+    ("disk-files", files::disk_files),
+    ("network", network::network),
+    ("network-serve", network::serve),
+    ("aggress", aggress::run),
+    ("victim", victim::run),
+    ("limit", limits::run),
+];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

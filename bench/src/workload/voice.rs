@@ -1,18 +1,13 @@
 //! Where the lines go: standard output, or a guest's debug port.
 //!
-//! What a newcomer would get wrong: /dev/port writes byte *n* of a buffer to port *base + n*, so the debug port takes
-//! one byte per call.
+//! What a newcomer would get wrong: stdout of a guest's /init is the kernel's console, which is nobody's here.
 
-use std::fs::File;
+use crate::ports;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
-
-/// isa-debugcon.
-const DEBUG_PORT: u64 = 0xe9;
 
 enum To {
     Stdout,
-    Port(File),
+    Port,
 }
 
 /// The way to whoever asked.
@@ -24,9 +19,9 @@ impl Voice {
         Self(To::Stdout)
     }
 
-    /// A guest's, by this open /dev/port.
-    pub fn port(port: File) -> Self {
-        Self(To::Port(port))
+    /// A guest's.
+    pub fn port() -> Self {
+        Self(To::Port)
     }
 
     /// Samples, or further ones, of `name`.
@@ -35,7 +30,6 @@ impl Voice {
         self.line(&format!("{name} {}", values.join(" ")))
     }
 
-    #[allow(dead_code, reason = "no op misses anything yet")]
     /// There are no samples of `name` here, for this reason.
     pub fn missing(&mut self, name: &str, why: &str) -> Result<(), String> {
         self.line(&format!("missing {name} {why}"))
@@ -53,10 +47,7 @@ impl Voice {
         let line = format!("{text}\n");
         let said = match &self.0 {
             To::Stdout => io::stdout().lock().write_all(line.as_bytes()),
-            To::Port(port) => {
-                let mut each = line.as_bytes().chunks(1);
-                each.try_for_each(|byte| port.write_all_at(byte, DEBUG_PORT))
-            }
+            To::Port => ports::say(line.as_bytes()),
         };
         said.map_err(|why| format!("say {text:?}: {why}"))
     }
