@@ -8,6 +8,7 @@
 //! | [`subject`] | which command lines are compared? |
 //! | [`process`] | how long did one of them take, by the clock and by the processor? |
 //! | [`inside`] | how does a program do this work as that subject? |
+//! | [`micro`] | what do computation, calls, round trips and memory cost inside? |
 //! | [`files`] | what do files cost, and on what? |
 //! | [`turns`] | what do the answers of all say, case by case? |
 //! | [`rounds`] | in which order? everyone once per round, shuffled |
@@ -34,6 +35,7 @@ pub mod lane_i;
 pub mod life;
 pub mod machine;
 pub mod memory;
+pub mod micro;
 pub mod noisy;
 pub mod parallel;
 pub mod process;

@@ -110,6 +110,12 @@ pub const PARTS: &[Part] = &[
         measure: crate::memory::measure,
     },
     Part {
+        name: "micro",
+        about: "computation, system calls, communication, memory (M6, M7, M8, M10)",
+        takes: [Duration::from_secs(18), Duration::from_secs(150)],
+        measure: crate::micro::measure,
+    },
+    Part {
         name: "lane-i",
         about: "instructions of starts, system calls and noisy neighbours (M1i, M7, M12)",
         takes: [Duration::from_secs(35), Duration::from_secs(180)],
