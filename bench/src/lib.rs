@@ -10,6 +10,7 @@
 //! | [`inside`] | how does a program do this work as that subject? |
 //! | [`micro`] | what do computation, calls, round trips and memory cost inside? |
 //! | [`files`] | what do files cost, and on what? |
+//! | [`network`] | what do a byte and a stream cost, and over what? |
 //! | [`turns`] | what do the answers of all say, case by case? |
 //! | [`rounds`] | in which order? everyone once per round, shuffled |
 //! | [`report`] | what does that say, to people? |
@@ -36,6 +37,7 @@ pub mod life;
 pub mod machine;
 pub mod memory;
 pub mod micro;
+pub mod network;
 pub mod noisy;
 pub mod parallel;
 pub mod process;
