@@ -23,6 +23,7 @@
 //! | [`reach`] | what could a process touch? |
 //! | [`noisy`] | what does a neighbour that misbehaves do to one that does not, and how exact are limits? |
 //! | [`traced`] | how much memory, how many instructions does the parent take? exactly, by ptrace |
+//! | [`services`] | what do real services cost, start to end, and what do their clients see? |
 //! | [`filters`] | how many steps does a seccomp filter take for a call that it allows? |
 //!
 //! It refuses thresholds: figures are for people to read, and a busy machine must not fail a build. What a newcomer
@@ -48,6 +49,7 @@ pub mod result;
 pub mod room;
 pub mod rounds;
 pub mod scene;
+pub mod services;
 pub mod start;
 pub mod stats;
 pub mod subject;

@@ -67,6 +67,23 @@ impl Programs {
     }
 }
 
+/// The API of the services, as cargo makes it; the first time this takes a minute.
+///
+/// # Errors
+/// A sentence.
+pub fn api() -> Result<PathBuf, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // Built by itself: together with others, its libraries' features would become theirs.
+    let mut build = Command::new(cargo);
+    build.args(["build", "--release", "--quiet", "-p", "rrun-fixture-api", "--bin", "api"]);
+    let built = build.current_dir(workspace()).status();
+    let built = built.map_err(|why| format!("start cargo: {why}"))?;
+    if !built.success() {
+        return Err("cargo could not build the API".to_owned());
+    }
+    Ok(release_directory().join("api"))
+}
+
 fn build(with_rrun: bool) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);

@@ -139,6 +139,12 @@ pub const PARTS: &[Part] = &[
         takes: [Duration::from_secs(15), Duration::from_secs(240)],
         measure: crate::noisy::measure,
     },
+    Part {
+        name: "services",
+        about: "nginx, an API and PostgreSQL, with replicas (M14)",
+        takes: [Duration::from_secs(20), Duration::from_secs(240)],
+        measure: crate::services::measure,
+    },
 ];
 
 /// The part of this name.
