@@ -20,6 +20,7 @@
 //! | [`start`] | how long does a start take, of everyone? |
 //! | [`life`] | what do create, start, state, exec, kill and delete cost? |
 //! | [`memory`] | what does an instance that waits cost, and how many fit? |
+//! | [`reach`] | what could a process touch? |
 //! | [`noisy`] | what does a neighbour that misbehaves do to one that does not, and how exact are limits? |
 //! | [`traced`] | how much memory, how many instructions does the parent take? exactly, by ptrace |
 //! | [`services`] | what do real services cost, start to end, and what do their clients see? |
@@ -42,6 +43,7 @@ pub mod noisy;
 pub mod parallel;
 pub mod process;
 pub mod programs;
+pub mod reach;
 pub mod report;
 pub mod result;
 pub mod room;

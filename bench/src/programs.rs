@@ -23,6 +23,8 @@ pub struct Programs {
     pub workload: PathBuf,
     /// The first process of lane I's guest.
     pub lane_i_guest: PathBuf,
+    /// What looks around as a container's process.
+    pub look: PathBuf,
     /// Ours; `RRUN_BENCH_RRUN` names another build of it.
     pub rrun: PathBuf,
     /// runc of the machine.
@@ -34,7 +36,7 @@ pub struct Programs {
 }
 
 /// What is built of this package to be measured, or to measure inside.
-const BINARIES: [&str; 4] = ["floor", "payload", "workload", "lane-i-guest"];
+const BINARIES: [&str; 5] = ["floor", "payload", "workload", "lane-i-guest", "look"];
 
 impl Programs {
     /// Builds ours and finds the others.
@@ -56,6 +58,7 @@ impl Programs {
             payload: installed.join("payload"),
             workload: installed.join("workload"),
             lane_i_guest: installed.join("lane-i-guest"),
+            look: installed.join("look"),
             rrun: installed.join("rrun"),
             runc: on_path("runc"),
             crun: on_path("crun"),

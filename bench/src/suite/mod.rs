@@ -116,6 +116,12 @@ pub const PARTS: &[Part] = &[
         measure: crate::memory::measure,
     },
     Part {
+        name: "reach",
+        about: "what a process could touch (M13)",
+        takes: [Duration::from_secs(10), Duration::from_secs(30)],
+        measure: crate::reach::measure,
+    },
+    Part {
         name: "micro",
         about: "computation, system calls, communication, memory (M6, M7, M8, M10)",
         takes: [Duration::from_secs(18), Duration::from_secs(150)],
