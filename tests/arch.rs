@@ -249,7 +249,6 @@ fn every_file_is_part_of_a_crate() {
             || path.contains("/src/bin/") && path.matches('/').count() == 4
             || manifests.contains(&format!("path = \"{path}\""))
             || path.starts_with("bench/benches/")
-            || path.starts_with("bench/tests/")
     };
     let orphans = sources.iter().filter(|s| !root(&s.path) && !declared.contains(&s.path));
     none(orphans.map(|source| source.path.clone()).collect());
