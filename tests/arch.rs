@@ -161,6 +161,7 @@ fn unsafe_code_lives_in_one_crate_and_where_tests_need_a_raw_call() {
         "bench/src/lane_i/ports.rs",
         "bench/src/process.rs",
         "bench/src/workload/ports.rs",
+        "bench/src/workload/raw.rs",
         "tests/harness/src/bin/guest-init.rs",
         "tests/harness/src/bin/probe/agent.rs",
         "tests/harness/src/bin/probe/raw.rs",

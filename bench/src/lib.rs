@@ -8,7 +8,9 @@
 //! | [`subject`] | which command lines are compared? |
 //! | [`process`] | how long did one of them take, by the clock and by the processor? |
 //! | [`inside`] | how does a program do this work as that subject? |
+//! | [`micro`] | what do computation, calls, round trips and memory cost inside? |
 //! | [`files`] | what do files cost, and on what? |
+//! | [`network`] | what do a byte and a stream cost, and over what? |
 //! | [`turns`] | what do the answers of all say, case by case? |
 //! | [`rounds`] | in which order? everyone once per round, shuffled |
 //! | [`report`] | what does that say, to people? |
@@ -33,6 +35,8 @@ pub mod lane_i;
 pub mod life;
 pub mod machine;
 pub mod memory;
+pub mod micro;
+pub mod network;
 pub mod noisy;
 pub mod parallel;
 pub mod process;

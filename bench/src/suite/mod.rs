@@ -104,10 +104,22 @@ pub const PARTS: &[Part] = &[
         measure: crate::files::measure,
     },
     Part {
+        name: "network",
+        about: "a byte to and fro, and a stream, over a bridge and the loopback (M11)",
+        takes: [Duration::from_secs(8), Duration::from_secs(90)],
+        measure: crate::network::measure,
+    },
+    Part {
         name: "memory",
         about: "memory of instances that wait, and how many fit (M4, M5)",
         takes: [Duration::from_secs(15), Duration::from_secs(90)],
         measure: crate::memory::measure,
+    },
+    Part {
+        name: "micro",
+        about: "computation, system calls, communication, memory (M6, M7, M8, M10)",
+        takes: [Duration::from_secs(18), Duration::from_secs(150)],
+        measure: crate::micro::measure,
     },
     Part {
         name: "lane-i",

@@ -7,12 +7,19 @@
 
 mod aggress;
 mod arguments;
+mod batch;
+mod compute;
+mod cpus;
 mod files;
 mod guest;
+mod ipc;
 mod limits;
+mod memory;
 mod netlink;
 mod network;
 mod ports;
+mod raw;
+mod syscalls;
 mod victim;
 mod voice;
 
@@ -26,6 +33,11 @@ type Op = fn(&Arguments, &mut Voice) -> Result<(), String>;
 /// Everything that can be asked for.
 const OPS: &[(&str, Op)] = &[
     ("hello", hello),
+    ("compute", compute::compute),
+    ("syscalls", syscalls::syscalls),
+    ("ipc", ipc::ipc),
+    ("memory", memory::memory),
+    ("micro", micro),
     ("files", files::files),
     ("disk-files", files::disk_files),
     ("network", network::network),
@@ -64,4 +76,12 @@ fn hello(arguments: &Arguments, voice: &mut Voice) -> Result<(), String> {
         std::thread::park();
     }
     Ok(())
+}
+
+/// Several in one start, which a guest's boot makes dear. Calls come first: a fork copies what is mapped.
+fn micro(arguments: &Arguments, voice: &mut Voice) -> Result<(), String> {
+    syscalls::syscalls(arguments, voice)?;
+    ipc::ipc(arguments, voice)?;
+    compute::compute(arguments, voice)?;
+    memory::memory(arguments, voice)
 }
