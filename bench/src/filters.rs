@@ -14,10 +14,10 @@ use std::path::Path;
 pub const PROFILES: [&str; 4] = ["docker-28.5", "docker-20.10", "podman-4.3", "containerd-1.6"];
 
 /// `AUDIT_ARCH_*` of this build.
-const ARCH: u32 = if cfg!(target_arch = "x86_64") { 0xc000_003e } else { 0xc000_00b7 };
+pub const ARCH: u32 = if cfg!(target_arch = "x86_64") { 0xc000_003e } else { 0xc000_00b7 };
 
 /// The system calls that are counted over: Linux 6.12 has these numbers on x86_64.
-const NUMBERS: std::ops::Range<u32> = 0..463;
+pub const NUMBERS: std::ops::Range<u32> = 0..463;
 
 /// A profile of `rootfs-fixtures/seccomp` as rrun understands it.
 #[must_use]

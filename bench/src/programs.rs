@@ -23,6 +23,8 @@ pub struct Programs {
     pub workload: PathBuf,
     /// The first process of lane I's guest.
     pub lane_i_guest: PathBuf,
+    /// What looks around as a container's process.
+    pub look: PathBuf,
     /// Ours; `RRUN_BENCH_RRUN` names another build of it.
     pub rrun: PathBuf,
     /// runc of the machine.
@@ -34,7 +36,7 @@ pub struct Programs {
 }
 
 /// What is built of this package to be measured, or to measure inside.
-const BINARIES: [&str; 4] = ["floor", "payload", "workload", "lane-i-guest"];
+const BINARIES: [&str; 5] = ["floor", "payload", "workload", "lane-i-guest", "look"];
 
 impl Programs {
     /// Builds ours and finds the others.
@@ -56,12 +58,30 @@ impl Programs {
             payload: installed.join("payload"),
             workload: installed.join("workload"),
             lane_i_guest: installed.join("lane-i-guest"),
+            look: installed.join("look"),
             rrun: installed.join("rrun"),
             runc: on_path("runc"),
             crun: on_path("crun"),
             youki: on_path("youki"),
         }
     }
+}
+
+/// The API of the services, as cargo makes it; the first time this takes a minute.
+///
+/// # Errors
+/// A sentence.
+pub fn api() -> Result<PathBuf, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // Built by itself: together with others, its libraries' features would become theirs.
+    let mut build = Command::new(cargo);
+    build.args(["build", "--release", "--quiet", "-p", "rrun-fixture-api", "--bin", "api"]);
+    let built = build.current_dir(workspace()).status();
+    let built = built.map_err(|why| format!("start cargo: {why}"))?;
+    if !built.success() {
+        return Err("cargo could not build the API".to_owned());
+    }
+    Ok(release_directory().join("api"))
 }
 
 fn build(with_rrun: bool) {

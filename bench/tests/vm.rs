@@ -189,6 +189,18 @@ fn a_kernel_that_is_missing_or_none_is_named() {
 }
 
 #[test]
+fn a_kernel_that_is_unpacked_already_is_not_called_stock() {
+    let Some(mut machines) = machines("a stock kernel that is none") else { return };
+    let Some(vmlinux) = machines.kernel.vmlinux.clone() else {
+        eprintln!("SKIPPED a stock kernel that is none: {:?}", machines.kernel.packed_because);
+        return;
+    };
+    machines.kernel = Kernel::named(&vmlinux).unwrap();
+    let why = machines.start(Flavour::Stock).unwrap_err();
+    assert!(why.starts_with("vm stock: its kernel is unpacked already"), "{why}");
+}
+
+#[test]
 fn a_kernel_that_vanishes_before_the_start_is_named_by_qemu() {
     let Some(machines) = machines("a kernel that vanishes") else { return };
     let mut recipe = machines.recipe(Flavour::Microvm);

@@ -84,6 +84,20 @@ impl Running {
         said.map_err(|why| format!("{}: {why}", self.label))
     }
 
+    /// What has been said already, if anything; unlike a deadline, this ends nobody.
+    ///
+    /// # Errors
+    /// A sentence that names the subject and the op: it was no sample.
+    pub fn said_already(&mut self) -> Result<Option<Said>, String> {
+        let line = match &mut self.who {
+            Who::Process { lines, .. } => lines.try_recv().ok(),
+            Who::Guest(session) => session.line_already(),
+            Who::Over => None,
+        };
+        let said = line.map(|line| Said::parse(&line.text)).transpose();
+        said.map_err(|why| format!("{}: {why}", self.label))
+    }
+
     /// Everything until `done`, and the end.
     ///
     /// # Errors

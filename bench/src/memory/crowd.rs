@@ -9,10 +9,10 @@ use crate::programs::Programs;
 use crate::room;
 use crate::scene::{self, Life, Seccomp};
 use crate::subject::Runtime;
-use crate::vm::{Accelerator, Initramfs, Kernel, Recipe};
+use crate::vm::{Accelerator, Machines, Recipe};
 use rrun_harness::on_path;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where a hybrid machine has its unified hierarchy.
 const UNIFIED: &str = "/sys/fs/cgroup/unified";
@@ -110,29 +110,28 @@ pub fn configuration(programs: &Programs, name: &str, seccomp: Seccomp) -> Resul
     Ok(config)
 }
 
-/// The kernel of virtual machines, looked for before the room hides anything.
-///
-/// # Errors
-/// A sentence: QEMU or a kernel is missing.
-pub fn machine_kernel() -> Result<Kernel, String> {
-    if on_path("qemu-system-x86_64").is_none() {
-        return Err("qemu-system-x86_64 is not on PATH: install qemu-system-x86".to_owned());
-    }
-    Kernel::find()
+/// The root of a container with this configuration.
+#[must_use]
+pub fn root_of(config: &Value) -> PathBuf {
+    config["root"]["path"].as_str().unwrap_or_default().into()
 }
 
-/// The virtual machine: the tuned microvm, whose /init is the payload that waits.
+/// The tuned microvm, whose /init is the payload that waits, and what executes it; looked for before a room hides anything.
+///
+/// # Errors
+/// A sentence: what is missing, and what to install.
+pub fn machine_recipe(programs: &Programs) -> Result<Recipe, String> {
+    let machines = Machines::ready(&programs.payload)?;
+    Ok(machines.microvm(machines.initramfs.clone(), "vm-pause"))
+}
+
+/// The virtual machine.
 #[must_use]
-pub fn machine(programs: &Programs, kernel: Result<Kernel, String>) -> Subject {
-    let notes = vec![
-        "TCG: QEMU's emulation; its translation buffer is included".to_owned(),
-        "microvm, 1 virtual processor, 128 MiB".to_owned(),
-    ];
-    let recipe = kernel.and_then(|kernel| {
-        let file = room::directory().join("idle.cpio");
-        std::fs::create_dir_all(room::directory()).map_err(|why| format!("the room: {why}"))?;
-        Initramfs::new(&programs.payload)?.write(&file)?;
-        Ok(Recipe::microvm(Accelerator::Tcg, kernel.best().to_owned(), file, "vm-pause"))
-    });
+pub fn machine(recipe: Result<Recipe, String>) -> Subject {
+    let emulated = recipe.as_ref().is_ok_and(|recipe| recipe.accelerator != Accelerator::Kvm);
+    let mut notes = vec!["microvm, 1 virtual processor, 128 MiB".to_owned()];
+    if emulated {
+        notes.push("emulated (TCG): QEMU's translation buffer is included".to_owned());
+    }
     Subject { name: "vm", kind: recipe.map(|recipe| Kind::Machine(Box::new(recipe))), notes }
 }

@@ -47,12 +47,12 @@ const SLOPE: &str =
 /// # Errors
 /// A sentence when it can't be measured as it should.
 pub fn measure(context: &Context) -> Result<Vec<Row>, String> {
-    let kernel = crowd::machine_kernel();
+    let machine = crowd::machine_recipe(&context.programs);
     room::enter_beside_cgroups()?;
     let hierarchy = Hierarchy::find()?;
     hierarchy.pass_on()?;
     let mut subjects = crowd::containers(&context.programs, &hierarchy)?;
-    subjects.push(crowd::machine(&context.programs, kernel));
+    subjects.push(crowd::machine(machine));
     let mut rows = Vec::new();
     for subject in &subjects {
         context.progress(subject.name);
@@ -171,7 +171,9 @@ fn median(rows: &[Row], case: &str) -> Option<f64> {
     matches!(row.found, Found::Samples(_)).then(|| row.value()).flatten()
 }
 
-fn nothing_left(hierarchy: &Hierarchy) -> Result<(), String> {
+/// # Errors
+/// A sentence that names the cgroups of ours that are still there.
+pub(crate) fn nothing_left(hierarchy: &Hierarchy) -> Result<(), String> {
     let prefix = instance::prefix();
     let entries =
         std::fs::read_dir(&hierarchy.root).map_err(|why| format!("list cgroups: {why}"))?;

@@ -50,7 +50,7 @@ pub fn measure(context: &Context) -> Result<Vec<Row>, String> {
     let directory = room::directory().join("data");
     fs::create_dir_all(&directory).map_err(|why| format!("{}: {why}", directory.display()))?;
     let task = task(context.pace, &arrays, millisecond(&hosts[0], &directory)?);
-    let (count, budget) = context.pace.pick((10, 12), (40, 110));
+    let (count, budget) = context.pace.pick((10, 10), (40, 105));
     context.progress(&format!("up to {count} rounds of {} subjects", hosts.len()));
     let found = rounds(&hosts, &task, count, Duration::from_secs(budget))?;
     let bare = |row: Row, case: &Case| described(row, case, &arrays).group("micro");
@@ -138,17 +138,24 @@ fn guest(context: &Context, task: &Task, arrays: &Arrays) -> Result<Vec<Row>, St
     };
     let mut recipe = machines.microvm(PathBuf::new(), "");
     recipe.memory = u32::try_from(arrays.mebibytes + GUEST).unwrap_or(u32::MAX).max(HUGE);
+    let emulated = machines.accelerator() != Accelerator::Kvm;
+    // One thread emulates all processors, which would make two of them slower than one.
+    recipe.processors = if emulated { 1 } else { processors().min(2) };
     let guest = Guest::new(recipe, &context.programs.workload, &machines.kernel, &[])?;
     let guest = [Subject::Guest(Box::new(guest))];
     let (count, budget) = context.pace.pick((2, 8), (8, 40));
     context.progress(&format!("up to {count} guests"));
     let found = rounds(&guest, task, count, Duration::from_secs(budget))?;
-    let emulated = machines.accelerator() != Accelerator::Kvm;
     let finish = |row: Row, case: &Case| {
         let row = described(row, case, arrays).group("micro vm");
         if emulated { row.note(EMULATED) } else { row }
     };
     Ok(found.iter().flat_map(|series| series.rows(finish)).collect())
+}
+
+fn processors() -> u32 {
+    let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// How large the triad's arrays are together.

@@ -38,6 +38,8 @@ pub fn measure(site: &Site, pace: Pace) -> Result<Vec<Row>, String> {
             let interval = "(the processor's time that one thread was given ÷ its limit − 1) × 100";
             let row = Row::new(Metric::M6, &case, &runtime.label, Unit::Percent, interval);
             let row = row.note(format!("over {milliseconds} ms, period 100 ms"));
+            let row =
+                row.note("only more than 0 is the limit's: less is also what a busy host gives");
             rows.push(row.group(&case).samples(samples));
         }
     }

@@ -3,7 +3,8 @@
 //! Legitimate under emulation, too: the victim beside the aggressor is divided by the same victim alone, and both are
 //! emulated; a note says so. It refuses aggressors whose resource these guests do not have: a disk, a network. What a
 //! newcomer would get wrong: a guest of one virtual processor is limited by that alone; it can't take more than one
-//! processor of the host, however many threads its hog has.
+//! processor of the host, however many threads its hog has. And a guest without a trusted time stamp counter tells time
+//! in steps of 4 ms: a stretch of pieces is measured, not one.
 
 use super::round::{Neighbour, Outcome, round};
 use super::scenario::{Aggressor, Configuration, MEMORY_LIMIT, case};
@@ -16,19 +17,30 @@ use crate::vm::{Accelerator, Machines};
 /// MiB of each; 64 of them are what the victim sweeps.
 const MEMORY: u32 = 256;
 
-/// Measures; at quick pace it says why not.
+/// The machines, or why there are none: at quick pace there is no time for them.
 ///
 /// # Errors
-/// A sentence: a guest did not do what it should.
-pub fn measure(context: &Context, site: &Site) -> Result<Vec<Row>, String> {
-    let all = super::aggressors(context.pace);
-    let why = match context.pace {
+/// A sentence for the rows that will be missing.
+pub fn ready(context: &Context) -> Result<Machines, String> {
+    match context.pace {
         Pace::Quick => {
             Err("two guests boot for each sample: measured at full pace only".to_owned())
         }
         Pace::Full => Machines::ready(&context.programs.payload),
-    };
-    let machines = match why {
+    }
+}
+
+/// Measures with [`ready`] machines.
+///
+/// # Errors
+/// A sentence: a guest did not do what it should.
+pub fn measure(
+    context: &Context,
+    site: &Site,
+    machines: Result<Machines, String>,
+) -> Result<Vec<Row>, String> {
+    let all = super::aggressors(context.pace);
+    let machines = match machines {
         Ok(machines) => machines,
         Err(why) => return Ok(all.into_iter().map(|one| row(one).missing(&*why)).collect()),
     };
@@ -49,7 +61,7 @@ pub fn measure(context: &Context, site: &Site) -> Result<Vec<Row>, String> {
             }
             _ => {
                 context.progress(&format!("{} in one machine of two", aggressor.name()));
-                let outcomes = outcomes(&guest, aggressor, emulated);
+                let outcomes = outcomes(&guest, aggressor);
                 let outcomes =
                     outcomes.map_err(|why| format!("{}: {why}", case(aggressor, TWO)))?;
                 let found = super::found(row(aggressor), &outcomes, &site.disk);
@@ -71,10 +83,8 @@ fn row(aggressor: Aggressor) -> Row {
     row.note(format!("the hog touches {} MiB: more than its guest has", 8 * MEMORY_LIMIT))
 }
 
-fn outcomes(guest: &Subject, aggressor: Aggressor, emulated: bool) -> Result<Vec<Outcome>, String> {
-    // An emulated processor is some ten times slower; a piece takes the same time.
-    let slower = if emulated { 8 } else { 1 };
-    let mut victim = Working(guest.start(&aggressor.victims_task(1, "", slower))?);
+fn outcomes(guest: &Subject, aggressor: Aggressor) -> Result<Vec<Outcome>, String> {
+    let mut victim = Working(guest.start(&aggressor.victims_task(1, ""))?);
     let mut arrive = || -> Result<Box<dyn Neighbour>, String> {
         Ok(Box::new(Misbehaving::start(guest, &aggressor.task(1, ""), aggressor)?))
     };

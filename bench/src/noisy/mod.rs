@@ -33,6 +33,8 @@ use site::Site;
 /// # Errors
 /// A sentence when it can't be measured as it should.
 pub fn measure(context: &Context) -> Result<Vec<Row>, String> {
+    // Before the bridge's namespace, which leads nowhere: a kernel may have to be downloaded.
+    let machines = machines::ready(context);
     enter()?;
     let site = Site::make(&context.programs)?;
     let mut rows = Vec::new();
@@ -44,7 +46,7 @@ pub fn measure(context: &Context) -> Result<Vec<Row>, String> {
     rows.extend(containment::measure(&site)?);
     context.progress("the accuracy of limits");
     rows.extend(limits::measure(&site, context.pace)?);
-    rows.extend(machines::measure(context, &site)?);
+    rows.extend(machines::measure(context, &site, machines)?);
     Ok(rows)
 }
 

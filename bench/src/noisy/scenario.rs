@@ -93,15 +93,15 @@ impl Aggressor {
         }
     }
 
-    /// What its victim does; each piece takes some 20 ms of a machine of today, `slower` times less work.
+    /// What its victim does; each piece takes some 20 ms of a machine of today.
     #[must_use]
-    pub fn victims_task(self, processors: usize, place: &str, slower: u64) -> Task {
+    pub fn victims_task(self, processors: usize, place: &str) -> Task {
         let task = Task::new("victim");
         match self {
             Self::Cpu | Self::Bomb => {
-                task.with("kind", "cpu").with("threads", processors).with("steps", STEPS / slower)
+                task.with("kind", "cpu").with("threads", processors).with("steps", STEPS)
             }
-            Self::Memory => task.with("kind", "memory").with("passes", (6 / slower).max(1)),
+            Self::Memory => task.with("kind", "memory").with("passes", 6),
             Self::Disk => task.with("kind", "append").with("file", place).with("count", 8),
             Self::Flood => task.with("kind", "echo").with("address", place).with("count", 500),
         }
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn words_survive_a_kernels_command_line() {
         for aggressor in Aggressor::ALL {
-            for task in [aggressor.task(2, "/x"), aggressor.victims_task(2, "/x", 1)] {
+            for task in [aggressor.task(2, "/x"), aggressor.victims_task(2, "/x")] {
                 assert!(task.words.iter().all(|word| !word.contains([' ', '"', '\\'])), "{task:?}");
             }
         }

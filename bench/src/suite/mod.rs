@@ -104,10 +104,22 @@ pub const PARTS: &[Part] = &[
         measure: crate::files::measure,
     },
     Part {
+        name: "network",
+        about: "a byte to and fro, and a stream, over a bridge and the loopback (M11)",
+        takes: [Duration::from_secs(8), Duration::from_secs(90)],
+        measure: crate::network::measure,
+    },
+    Part {
         name: "memory",
         about: "memory of instances that wait, and how many fit (M4, M5)",
         takes: [Duration::from_secs(15), Duration::from_secs(90)],
         measure: crate::memory::measure,
+    },
+    Part {
+        name: "reach",
+        about: "what a process could touch (M13)",
+        takes: [Duration::from_secs(10), Duration::from_secs(30)],
+        measure: crate::reach::measure,
     },
     Part {
         name: "micro",
@@ -126,6 +138,12 @@ pub const PARTS: &[Part] = &[
         about: "noisy neighbours, and how exact limits are (M12, M6)",
         takes: [Duration::from_secs(15), Duration::from_secs(240)],
         measure: crate::noisy::measure,
+    },
+    Part {
+        name: "services",
+        about: "nginx, an API and PostgreSQL, with replicas (M14)",
+        takes: [Duration::from_secs(20), Duration::from_secs(240)],
+        measure: crate::services::measure,
     },
 ];
 

@@ -160,6 +160,10 @@ impl Machines {
         if flavour == Flavour::Restored {
             return self.template().and_then(|made| made.restore(self.patience())).map_err(named);
         }
+        if flavour == Flavour::Stock && !self.kernel.is_as_shipped() {
+            let what = "its kernel is unpacked already, which no distribution ships";
+            return Err(named(format!("{what}: {}", self.kernel.bzimage.display())));
+        }
         boot(flavour.subject(), &self.recipe(flavour), self.patience())
     }
 

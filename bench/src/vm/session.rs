@@ -89,6 +89,11 @@ impl Session {
         })
     }
 
+    /// A line that has been said already: asking for it ends nothing.
+    pub fn line_already(&mut self) -> Option<Line> {
+        self.lines.try_recv().ok()
+    }
+
     /// Whether QEMU is still there.
     ///
     /// # Errors
