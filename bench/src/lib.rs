@@ -32,6 +32,7 @@
 pub mod compare;
 pub mod files;
 pub mod filters;
+pub mod gate;
 pub mod inside;
 pub mod lane_i;
 pub mod life;

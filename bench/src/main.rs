@@ -3,7 +3,7 @@
 mod cli;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
-use cli::{report, tables};
+use cli::{gate, report, tables};
 use rrun_bench::suite::Pace;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,7 +53,7 @@ fn commands() -> Command {
         .about("What rrun costs, and what its isolation gives, beside others and virtual machines")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([report, part, render, compare, readme])
+        .subcommands([report, part, render, compare, readme, gate::command()])
         .subcommands(tables::TABLES.map(|(name, about)| table(name, about)))
 }
 
@@ -75,6 +75,7 @@ fn answer(matches: &ArgMatches) -> Result<ExitCode, String> {
             directory: path(given, "directory"),
         }),
         "part" => report::part(&text(given, "name"), pace(given), &path(given, "out")),
+        "gate" => gate::gate(&gate::asked(given)),
         "render" => {
             let results = report::read(&path(given, "file"))?;
             report::render(&results, &path(given, "directory"))?;

@@ -1,4 +1,5 @@
 //! What `rrun-bench` can be asked for.
 
+pub mod gate;
 pub mod report;
 pub mod tables;

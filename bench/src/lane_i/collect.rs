@@ -4,7 +4,7 @@
 //! in their medians, and that is what is checked.
 
 use super::order::Answer;
-use super::{machines, neighbours, starts};
+use super::{calls, machines, neighbours, starts};
 use crate::result::{Lane, Metric, Row, Unit};
 use crate::stats::median;
 
@@ -115,11 +115,8 @@ fn row(cell: &Cell, alone: &[Option<f64>]) -> Row {
         }
         "M1i" => Row::new(Metric::M1i, case, subject, Unit::Instructions, starts::INTERVAL)
             .samples(samples),
-        "M7" => {
-            let interval =
-                "the time stamp counter around many calls ÷ their number − an empty turn";
-            Row::new(Metric::M7, case, subject, Unit::Instructions, interval).samples(samples)
-        }
+        "M7" => Row::new(Metric::M7, case, subject, Unit::Instructions, calls::INTERVAL)
+            .samples(samples),
         _ if case == "alone" => {
             let interval = "instructions of the victim's fixed work with nobody beside it";
             Row::new(Metric::M12, case, subject, Unit::Instructions, interval).samples(samples)

@@ -11,6 +11,7 @@
 //! counter jumps to the next timer, so what sleeps is counted as if it had worked.
 
 pub mod boot;
+pub mod calls;
 pub mod collect;
 pub mod freight;
 pub mod guest;
@@ -32,8 +33,16 @@ use rrun_harness::on_path;
 use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
+
+/// Additions of the victim: two hundred million instructions, two periods of cpu.max. The same at each pace, because
+/// the ratios depend a little on how the periods fall.
+const WORK: u64 = 40_000_000;
+
+/// The case and the subject of the row that says which emulated machine counted.
+pub const MACHINE: &str = "machine";
 
 /// What is booted: its number among those of its kind, and a name for the person who waits.
 struct Boot<'a> {
@@ -60,8 +69,7 @@ pub fn measure(context: &Context) -> Result<Vec<Row>, String> {
     let files = files(context, room.place())?;
     let mut boots = VecDeque::new();
     for number in 0..2 {
-        boots.push_back(Boot { number, of: Guest::Ordered(&files.starts) });
-        boots.push_back(Boot { number, of: Guest::Ordered(&files.neighbours) });
+        boots.push_back(Boot { number, of: Guest::Ordered(&files.ordered) });
     }
     for machine in [Machine::Stock, Machine::Q35, Machine::Microvm] {
         // What one boot says of these two is enough for a quick look: the first one's count is checked by a second.
@@ -73,7 +81,25 @@ pub fn measure(context: &Context) -> Result<Vec<Row>, String> {
     context.progress(&format!("{} boots of {}", boots.len(), kernel.release));
     let mut cells = cells(&kernel, boots)?;
     cells.sort_by_key(|cell| order_of(&cell.metric));
-    collect::rows(&cells)
+    let mut rows = vec![machine(&kernel)?];
+    rows.extend(collect::rows(&cells)?);
+    Ok(rows)
+}
+
+/// Which emulated machine counted: figures of another are not comparable.
+fn machine(kernel: &Kernel) -> Result<Row, String> {
+    let said = Command::new(crate::vm::QEMU).arg("--version").output();
+    let said = said.map_err(|why| format!("ask QEMU for its version: {why}"))?;
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    let version = version(&said).ok_or_else(|| format!("QEMU's version is {said:?}"))?;
+    let interval = "version of QEMU, release of the guest's kernel";
+    let row = Row::new(Metric::M1i, MACHINE, MACHINE, Unit::Count, interval).lane(Lane::I);
+    Ok(row.text(format!("{version}-{}", kernel.release)))
+}
+
+/// "QEMU emulator version 7.2.22 (Debian …)": the first word that is a number.
+fn version(said: &str) -> Option<&str> {
+    said.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 /// Instructions of starts alone, in one boot, for whoever makes rrun cheaper.
@@ -84,7 +110,7 @@ pub fn look(programs: &Programs, rounds: usize) -> Result<Vec<Row>, String> {
     let kernel = prerequisites()?;
     let room = Room::new()?;
     let mut freight = Freight::of(programs)?;
-    let mut starts = starts::order(&mut freight, programs, true);
+    let mut starts = starts::order(&mut freight, programs, &["rrun"]);
     starts.retain(|start| {
         ["spawn", "floor"].contains(&start.subject.as_str()) || start.subject.starts_with("rrun")
     });
@@ -132,26 +158,24 @@ impl Boot<'_> {
 
 /// What is booted from.
 struct Files {
-    starts: PathBuf,
-    neighbours: PathBuf,
+    ordered: PathBuf,
     payload: PathBuf,
 }
 
 fn files(context: &Context, place: &Path) -> Result<Files, String> {
-    let files = Files {
-        starts: place.join("starts"),
-        neighbours: place.join("neighbours"),
-        payload: place.join("payload"),
+    let files = Files { ordered: place.join("ordered"), payload: place.join("payload") };
+    let (programs, pace) = (&context.programs, context.pace);
+    let mut freight = Freight::of(programs)?;
+    let verbs: &[_] = pace.pick(&["rrun"], &["rrun", "runc", "crun"]);
+    let order = Order {
+        rounds: pace.pick(3, 8),
+        starts: starts::order(&mut freight, programs, verbs),
+        calls: calls::order(&mut freight, programs, verbs),
+        work: WORK,
+        neighbours: neighbours::order(&mut freight),
     };
-    let mut freight = Freight::of(&context.programs)?;
-    let starts = starts::order(&mut freight, &context.programs, context.pace == Pace::Full);
-    let order = Order { rounds: context.pace.pick(3, 8), starts, ..Order::default() };
-    freight.write(&order, &files.starts)?;
-    let mut freight = Freight::of(&context.programs)?;
-    let neighbours = neighbours::order(&mut freight);
-    let work = context.pace.pick(40_000_000, 100_000_000);
-    freight.write(&Order { work, neighbours, ..Order::default() }, &files.neighbours)?;
-    Initramfs::new(&context.programs.payload)?.write(&files.payload)?;
+    freight.write(&order, &files.ordered)?;
+    Initramfs::new(&programs.payload)?.write(&files.payload)?;
     Ok(files)
 }
 
@@ -195,5 +219,16 @@ impl Drop for Room {
     fn drop(&mut self) {
         // It lies in the system's temporary directory.
         fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_qemu_says_its_version() {
+        let said =
+            "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\nCopyright (c) 2003";
+        assert_eq!(super::version(said), Some("7.2.22"));
+        assert_eq!(super::version(""), None);
     }
 }

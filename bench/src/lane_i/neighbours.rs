@@ -1,7 +1,8 @@
 //! Who is noisy in lane I, and how much slower a victim should be for it (M12).
 
 use super::freight::{Freight, cgroup};
-use super::order::{Fact, Neighbour, Words};
+use super::order::{Fact, Neighbour};
+use super::starts::words;
 use crate::scene::Seccomp;
 use serde_json::{Value, json};
 
@@ -149,8 +150,4 @@ fn tenth() -> Value {
 fn with(mut limits: Value, name: &str, value: Value) -> Value {
     limits[name] = value;
     limits
-}
-
-fn words(words: &[&str]) -> Words {
-    words.iter().map(|word| (*word).to_owned()).collect()
 }

@@ -18,10 +18,21 @@ pub struct Order {
     pub rounds: usize,
     /// Who is started.
     pub starts: Vec<Start>,
+    /// Who makes system calls.
+    pub calls: Vec<Calls>,
     /// Additions of the victim's fixed work; none, no victim.
     pub work: u64,
     /// Beside whom it is done, after it was done alone.
     pub neighbours: Vec<Neighbour>,
+}
+
+/// A process that calls the kernel and says what each call took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calls {
+    /// Who: "bare", "rrun".
+    pub subject: String,
+    /// It, or the runtime that runs it in the foreground.
+    pub words: Words,
 }
 
 /// Somebody noisy.

@@ -9,8 +9,8 @@ use crate::scene::Seccomp;
 pub const INTERVAL: &str = "t0→t1: time stamp counter before the birth of the runtime's process → the payload's first \
                             instruction, in a machine whose counter counts instructions";
 
-/// Adds the bundles, and says who is started. `verbs`: also what isn't `run`.
-pub fn order(freight: &mut Freight, programs: &Programs, verbs: bool) -> Vec<Start> {
+/// Adds the bundles, and says who is started. Those of `verbs` also create, start and exec.
+pub fn order(freight: &mut Freight, programs: &Programs, verbs: &[&str]) -> Vec<Start> {
     for (name, seccomp) in [("filtered", Seccomp::Docker), ("unfiltered", Seccomp::None)] {
         freight.bundle(name, seccomp, &["/bin/true"], |_| {});
     }
@@ -33,7 +33,7 @@ pub fn order(freight: &mut Freight, programs: &Programs, verbs: bool) -> Vec<Sta
                 &[&program, "run", "--bundle", &bundle, "one"],
             ));
         }
-        if verbs {
+        if verbs.contains(&runtime) {
             starts.extend([create_and_start(runtime), exec(runtime)]);
         }
     }
@@ -41,7 +41,7 @@ pub fn order(freight: &mut Freight, programs: &Programs, verbs: bool) -> Vec<Sta
 }
 
 /// The runtimes of this machine.
-fn runtimes(programs: &Programs) -> impl Iterator<Item = &'static str> {
+pub(super) fn runtimes(programs: &Programs) -> impl Iterator<Item = &'static str> {
     let all =
         [("rrun", true), ("runc", programs.runc.is_some()), ("crun", programs.crun.is_some())];
     all.into_iter().filter(|(_, there)| *there).map(|(name, _)| name)
@@ -79,6 +79,6 @@ fn exec(runtime: &str) -> Start {
     }
 }
 
-fn words(words: &[&str]) -> Words {
+pub(super) fn words(words: &[&str]) -> Words {
     words.iter().map(|word| (*word).to_owned()).collect()
 }

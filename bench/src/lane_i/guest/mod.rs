@@ -4,6 +4,7 @@
 //! pivoted away, and every runtime pivots; so the files are bound to a second place, which is moved over the root.
 
 pub mod aggressor;
+mod calls;
 mod neighbours;
 mod starts;
 mod work;
@@ -31,6 +32,7 @@ fn perform() -> Result<(), String> {
     let text = fs::read_to_string(FILE).map_err(to("read the order"))?;
     let order: Order = serde_json::from_str(&text).map_err(to("understand the order"))?;
     starts::perform(&order)?;
+    calls::perform(&order)?;
     neighbours::perform(&order)
 }
 
@@ -48,7 +50,9 @@ fn furnish() -> Result<(), String> {
     place("sysfs", "/sys", "sysfs", safe)?;
     place("devtmpfs", "/dev", "devtmpfs", MsFlags::MS_NOSUID)?;
     place("cgroup2", "/sys/fs/cgroup", "cgroup2", safe)?;
-    place("tmpfs", "/run", "tmpfs", MsFlags::MS_NOSUID | MsFlags::MS_NODEV)?;
+    let files = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    place("tmpfs", "/run", "tmpfs", files)?;
+    place("tmpfs", "/tmp", "tmpfs", files)?;
     // Shared, as systemd leaves every mount.
     place("none", "/", "", MsFlags::MS_SHARED | MsFlags::MS_REC)?;
     let controllers = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers")
