@@ -8,33 +8,46 @@
 //! | [`subject`] | which command lines are compared? |
 //! | [`process`] | how long did one of them take, by the clock and by the processor? |
 //! | [`inside`] | how does a program do this work as that subject? |
+//! | [`micro`] | what do computation, calls, round trips and memory cost inside? |
 //! | [`files`] | what do files cost, and on what? |
+//! | [`network`] | what do a byte and a stream cost, and over what? |
 //! | [`turns`] | what do the answers of all say, case by case? |
 //! | [`rounds`] | in which order? everyone once per round, shuffled |
+//! | [`report`] | what does that say, to people? |
+//! | [`compare`] | what has changed between two runs? |
 //! | [`stats`] | what do the samples say? |
 //! | [`parallel`] | how many starts a second, and how long do many at once take? |
 //! | [`start`] | how long does a start take, of everyone? |
 //! | [`life`] | what do create, start, state, exec, kill and delete cost? |
 //! | [`memory`] | what does an instance that waits cost, and how many fit? |
+//! | [`noisy`] | what does a neighbour that misbehaves do to one that does not, and how exact are limits? |
 //! | [`traced`] | how much memory, how many instructions does the parent take? exactly, by ptrace |
+//! | [`services`] | what do real services cost, start to end, and what do their clients see? |
 //! | [`filters`] | how many steps does a seccomp filter take for a call that it allows? |
 //!
 //! It refuses thresholds: figures are for people to read, and a busy machine must not fail a build. What a newcomer
 //! would get wrong: measuring all of A and then all of B on a machine whose load changes meanwhile.
 
+pub mod compare;
 pub mod files;
 pub mod filters;
 pub mod inside;
+pub mod lane_i;
 pub mod life;
 pub mod machine;
 pub mod memory;
+pub mod micro;
+pub mod network;
+pub mod noisy;
 pub mod parallel;
 pub mod process;
 pub mod programs;
+pub mod report;
 pub mod result;
 pub mod room;
 pub mod rounds;
 pub mod scene;
+pub mod services;
 pub mod start;
 pub mod stats;
 pub mod subject;

@@ -28,11 +28,32 @@ fn commands() -> Command {
         .arg(directory.default_value("target/isobench").help("where the results go"));
     let part =
         Command::new("part").hide(true).arg(Arg::new("name").required(true)).arg(pace).arg(out);
+    let file = |name: &'static str| {
+        Arg::new(name)
+            .required(true)
+            .value_parser(value_parser!(PathBuf))
+            .value_name("RESULTS.json")
+    };
+    let compare = Command::new("compare")
+        .about("two result files side by side, with intervals and a verdict or \"inconclusive\"")
+        .args([file("a"), file("b")]);
+    let render =
+        Command::new("render").about("report.md and report.html from a result file").args([
+            file("file"),
+            Arg::new("directory")
+                .long("directory")
+                .value_parser(value_parser!(PathBuf))
+                .default_value("."),
+        ]);
+    let readme = Command::new("readme").about("the README's figures from a result file").args([
+        file("file"),
+        Arg::new("readme").required(true).value_parser(value_parser!(PathBuf)),
+    ]);
     Command::new("rrun-bench")
         .about("What rrun costs, and what its isolation gives, beside others and virtual machines")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([report, part])
+        .subcommands([report, part, render, compare, readme])
         .subcommands(tables::TABLES.map(|(name, about)| table(name, about)))
 }
 
@@ -54,6 +75,20 @@ fn answer(matches: &ArgMatches) -> Result<ExitCode, String> {
             directory: path(given, "directory"),
         }),
         "part" => report::part(&text(given, "name"), pace(given), &path(given, "out")),
+        "render" => {
+            let results = report::read(&path(given, "file"))?;
+            report::render(&results, &path(given, "directory"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        "compare" => {
+            let [a, b] = ["a", "b"].map(|name| report::read(&path(given, name)));
+            print!("{}", rrun_bench::compare::table(&a?, &b?));
+            Ok(ExitCode::SUCCESS)
+        }
+        "readme" => {
+            report::readme(&path(given, "file"), &path(given, "readme"))?;
+            Ok(ExitCode::SUCCESS)
+        }
         table => {
             let rounds = given.get_one("rounds").copied().unwrap_or(1);
             let json = given.get_one("json").cloned();

@@ -9,8 +9,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Set for the parts of a report, whose programs have been built and installed once for all of them.
+pub const BUILT: &str = "RRUN_BENCH_BUILT";
+
 /// Where they are.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Programs {
     /// The least that the kernel can be asked for.
     pub floor: PathBuf,
@@ -18,6 +21,8 @@ pub struct Programs {
     pub payload: PathBuf,
     /// What works and says how long it took: a process, a container's process, a guest's /init.
     pub workload: PathBuf,
+    /// The first process of lane I's guest.
+    pub lane_i_guest: PathBuf,
     /// Ours; `RRUN_BENCH_RRUN` names another build of it.
     pub rrun: PathBuf,
     /// runc of the machine.
@@ -28,39 +33,72 @@ pub struct Programs {
     pub youki: Option<PathBuf>,
 }
 
+/// What is built of this package to be measured, or to measure inside.
+const BINARIES: [&str; 4] = ["floor", "payload", "workload", "lane-i-guest"];
+
 impl Programs {
     /// Builds ours and finds the others.
     #[must_use]
     pub fn ready() -> Self {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let named = std::env::var_os("RRUN_BENCH_RRUN").map(PathBuf::from);
-        let mut build = Command::new(cargo);
-        build.current_dir(workspace()).args(["build", "--release", "--quiet", "-p", "rrun-bench"]);
-        build.args(["--bin", "floor", "--bin", "payload", "--bin", "workload"]);
-        if named.is_none() {
-            build.args(["-p", "rrun", "--bin", "rrun"]);
-        }
-        assert!(build.status().must("start cargo").success(), "cargo could not build rrun");
         let release = release_directory();
         let installed = release.join("installed");
-        fs::create_dir_all(&installed).must("make a directory for what is measured");
-        let install = |built: &Path, name: &str| {
-            let (draft, place) = (installed.join(".draft"), installed.join(name));
-            let copied = fs::copy(built, &draft).and_then(|_| fs::rename(&draft, &place));
-            copied.must(&format!("copy {}", built.display()));
-            place
-        };
-        let rrun = named.unwrap_or_else(|| release.join("rrun"));
+        if std::env::var_os(BUILT).is_none() {
+            let named = std::env::var_os("RRUN_BENCH_RRUN").map(PathBuf::from);
+            build(named.is_none());
+            fs::create_dir_all(&installed).must("make a directory for what is measured");
+            for name in BINARIES {
+                install(&release.join(name), &installed, name);
+            }
+            install(&named.unwrap_or_else(|| release.join("rrun")), &installed, "rrun");
+        }
         Self {
-            floor: install(&release.join("floor"), "floor"),
-            payload: install(&release.join("payload"), "payload"),
-            workload: install(&release.join("workload"), "workload"),
-            rrun: install(&rrun, "rrun"),
+            floor: installed.join("floor"),
+            payload: installed.join("payload"),
+            workload: installed.join("workload"),
+            lane_i_guest: installed.join("lane-i-guest"),
+            rrun: installed.join("rrun"),
             runc: on_path("runc"),
             crun: on_path("crun"),
             youki: on_path("youki"),
         }
     }
+}
+
+/// The API of the services, as cargo makes it; the first time this takes a minute.
+///
+/// # Errors
+/// A sentence.
+pub fn api() -> Result<PathBuf, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // Built by itself: together with others, its libraries' features would become theirs.
+    let mut build = Command::new(cargo);
+    build.args(["build", "--release", "--quiet", "-p", "rrun-fixture-api", "--bin", "api"]);
+    let built = build.current_dir(workspace()).status();
+    let built = built.map_err(|why| format!("start cargo: {why}"))?;
+    if !built.success() {
+        return Err("cargo could not build the API".to_owned());
+    }
+    Ok(release_directory().join("api"))
+}
+
+fn build(with_rrun: bool) {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.current_dir(workspace()).args(["build", "--release", "--quiet", "-p", "rrun-bench"]);
+    for name in BINARIES {
+        build.args(["--bin", name]);
+    }
+    if with_rrun {
+        build.args(["-p", "rrun", "--bin", "rrun"]);
+    }
+    assert!(build.status().must("start cargo").success(), "cargo could not build what is measured");
+}
+
+/// By a rename: whoever runs the old file goes on with it.
+fn install(built: &Path, installed: &Path, name: &str) {
+    let (draft, place) = (installed.join(".draft"), installed.join(name));
+    let copied = fs::copy(built, &draft).and_then(|_| fs::rename(&draft, &place));
+    copied.must(&format!("copy {}", built.display()));
 }
 
 /// `release` beside the profile's directory that we run from: `target/<triple>/{debug,release}[/deps]/us`.

@@ -26,7 +26,9 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    fn at(name: &str, program: &Path) -> Self {
+    /// `program`, called `name`.
+    #[must_use]
+    pub fn at(name: &str, program: &Path) -> Self {
         let root = room::directory().join("state").join(name);
         let globals = vec!["--root".to_owned(), root.to_string_lossy().into_owned()];
         Self { label: name.to_owned(), program: program.to_owned(), globals }

@@ -182,10 +182,22 @@ fn a_kernel_that_is_missing_or_none_is_named() {
         assert!(why.starts_with(&named) && why.contains(fact), "{why}");
         // Where QEMU is missing, that is said first.
         if rrun_harness::on_path("qemu-system-x86_64").is_some() {
-            let why = Machines::of(payload, || Kernel::named(file)).unwrap_err();
+            let why = Machines::unproven(payload, || Kernel::named(file)).unwrap_err();
             assert!(why.starts_with(&named), "{why}");
         }
     }
+}
+
+#[test]
+fn a_kernel_that_is_unpacked_already_is_not_called_stock() {
+    let Some(mut machines) = machines("a stock kernel that is none") else { return };
+    let Some(vmlinux) = machines.kernel.vmlinux.clone() else {
+        eprintln!("SKIPPED a stock kernel that is none: {:?}", machines.kernel.packed_because);
+        return;
+    };
+    machines.kernel = Kernel::named(&vmlinux).unwrap();
+    let why = machines.start(Flavour::Stock).unwrap_err();
+    assert!(why.starts_with("vm stock: its kernel is unpacked already"), "{why}");
 }
 
 #[test]

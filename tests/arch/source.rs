@@ -25,7 +25,7 @@ pub fn workspace() -> PathBuf {
 /// Every Rust file of the repository.
 pub fn all() -> impl Iterator<Item = Source> {
     let mut paths = Vec::new();
-    for directory in ["src", "tests", "bench"] {
+    for directory in ["src", "tests", "bench", "rootfs-fixtures"] {
         walk(&workspace().join(directory), &mut paths);
     }
     paths.sort();

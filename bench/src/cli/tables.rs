@@ -6,15 +6,16 @@ use rrun_bench::rounds::{Contestant, Rounds};
 use rrun_bench::scene::{Life, Seccomp};
 use rrun_bench::start::contests;
 use rrun_bench::traced::{Pace, Resident, watch};
-use rrun_bench::{filters, life, machine, room, scene, subject};
+use rrun_bench::{filters, lane_i, life, machine, room, scene, subject};
 use serde_json::json;
 
 /// Their names and what they show.
-pub const TABLES: [(&str, &str); 6] = [
+pub const TABLES: [(&str, &str); 7] = [
     ("start", "run of /bin/true: rrun beside the floor, runc and crun"),
     ("life", "create, state, start, exec, kill, delete"),
     ("memory", "the most memory that is resident in `run`"),
     ("instructions", "of `rrun run` in user space, counted one by one"),
+    ("lane-i", "instructions of rrun's starts, inside an emulated machine that counts them"),
     ("size", "of the binaries"),
     ("filters", "the steps of seccomp filters"),
 ];
@@ -40,6 +41,7 @@ pub fn print(request: &Request) -> Result<(), String> {
         "life" => rounds(request, life::lives, "rrun"),
         "memory" => memory(),
         "instructions" => instructions(),
+        "lane-i" => counted(request.rounds.min(10)),
         "size" => size(),
         "filters" => {
             print!("{}", filters::table());
@@ -106,6 +108,16 @@ fn instructions() -> Result<(), String> {
     let all: u64 = seen.instructions.iter().sum();
     println!("rrun run, the parent in user space: {all} instructions");
     println!("before and after it has executed itself: {:?}", seen.instructions);
+    Ok(())
+}
+
+fn counted(rounds: usize) -> Result<(), String> {
+    println!("{:<16}{:<20}{:>12}{:>12}{:>6}", "case", "subject", "Minstr", "least", "n");
+    for row in lane_i::look(&Programs::ready(), rounds)? {
+        let Some(summary) = &row.summary else { continue };
+        let (median, least) = (summary.p50 / 1e6, summary.min / 1e6);
+        println!("{:<16}{:<20}{median:>12.3}{least:>12.3}{:>6}", row.case, row.subject, summary.n);
+    }
     Ok(())
 }
 

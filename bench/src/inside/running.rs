@@ -1,9 +1,10 @@
 //! Work that has been started: its lines, its answer, its end.
 //!
 //! What a newcomer would get wrong: a process that has forked is not over when it is killed; it is started in a group
-//! of its own, and the group is ended.
+//! of its own, and the group is ended. It is bound to the *thread* that started it, and ends with that.
 
 use super::answer::{Answer, Said};
+use crate::process::bound_to_us;
 use crate::vm::{Line, Session, listen};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -52,6 +53,7 @@ impl Running {
             .into();
         let stderr = words.try_clone().map_err(|why| format!("keep its stderr: {why}"))?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).process_group(0);
+        bound_to_us(&mut command);
         let mut child = command.spawn().map_err(|why| format!("start it: {why}"))?;
         let Some(stdout) = child.stdout.take() else { return Err("it has no stdout".to_owned()) };
         let who = Who::Process { child, lines: listen(stdout), words, clean_up };

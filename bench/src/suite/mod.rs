@@ -104,10 +104,40 @@ pub const PARTS: &[Part] = &[
         measure: crate::files::measure,
     },
     Part {
+        name: "network",
+        about: "a byte to and fro, and a stream, over a bridge and the loopback (M11)",
+        takes: [Duration::from_secs(8), Duration::from_secs(90)],
+        measure: crate::network::measure,
+    },
+    Part {
         name: "memory",
         about: "memory of instances that wait, and how many fit (M4, M5)",
         takes: [Duration::from_secs(15), Duration::from_secs(90)],
         measure: crate::memory::measure,
+    },
+    Part {
+        name: "micro",
+        about: "computation, system calls, communication, memory (M6, M7, M8, M10)",
+        takes: [Duration::from_secs(18), Duration::from_secs(150)],
+        measure: crate::micro::measure,
+    },
+    Part {
+        name: "lane-i",
+        about: "instructions of starts, system calls and noisy neighbours (M1i, M7, M12)",
+        takes: [Duration::from_secs(35), Duration::from_secs(180)],
+        measure: crate::lane_i::measure,
+    },
+    Part {
+        name: "noisy",
+        about: "noisy neighbours, and how exact limits are (M12, M6)",
+        takes: [Duration::from_secs(15), Duration::from_secs(240)],
+        measure: crate::noisy::measure,
+    },
+    Part {
+        name: "services",
+        about: "nginx, an API and PostgreSQL, with replicas (M14)",
+        takes: [Duration::from_secs(20), Duration::from_secs(240)],
+        measure: crate::services::measure,
     },
 ];
 

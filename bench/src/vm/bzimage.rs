@@ -5,7 +5,7 @@
 //! (`XEN_ELFNOTE_PHYS32_ENTRY`). What a newcomer would get wrong: the kernel's build appends the unpacked size to what
 //! the compressor wrote, and its LZ4 is the legacy format, which no frame decoder reads.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 /// No kernel is larger; a made-up one may say that it is.
@@ -56,7 +56,7 @@ pub fn unpack(image: &[u8]) -> Result<Vec<u8>, String> {
         [0x02, 0x21, 0x4c, 0x18] => lz4_legacy(&stream[4.min(stream.len())..])?,
         [0x1f, 0x8b, ..] => bounded(flate2::read::GzDecoder::new(packed), "gzip")?,
         [0x28, 0xb5, 0x2f, 0xfd] => zstd(stream)?,
-        [0xfd, b'7', b'z', b'X'] => with_program("xz", stream)?,
+        [0xfd, b'7', b'z', b'X'] => xz(stream)?,
         [0x7f, b'E', b'L', b'F'] => packed.to_vec(),
         other => return Err(format!("the bzImage is packed in an unknown way ({other:02x?})")),
     };
@@ -81,12 +81,9 @@ fn lz4_legacy(mut blocks: &[u8]) -> Result<Vec<u8>, String> {
     Ok(kernel)
 }
 
-/// Ubuntu's kernels need a window of 128 MiB, which the decoder in Rust refuses; zstd itself does not.
 fn zstd(stream: &[u8]) -> Result<Vec<u8>, String> {
-    let own = ruzstd::decoding::StreamingDecoder::new(stream)
-        .map_err(|why| format!("the kernel's zstd stream is damaged: {why}"))
-        .and_then(|decoder| bounded(decoder, "zstd"));
-    own.or_else(|why| with_program("zstd", stream).map_err(|too| format!("{why}; {too}")))
+    let decoder = ruzstd::decoding::StreamingDecoder::new(stream);
+    bounded(decoder.map_err(|why| format!("the kernel's zstd stream is damaged: {why}"))?, "zstd")
 }
 
 fn bounded(decoder: impl Read, name: &str) -> Result<Vec<u8>, String> {
@@ -100,31 +97,27 @@ fn too_large() -> String {
     format!("the kernel unpacks to more than {} MiB", LARGEST >> 20)
 }
 
-fn with_program(program: &str, stream: &[u8]) -> Result<Vec<u8>, String> {
-    use std::io::Write;
-    let mut command = Command::new(program);
+fn xz(stream: &[u8]) -> Result<Vec<u8>, String> {
+    let mut command = Command::new("xz");
     command.arg("-dc").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    if program == "zstd" {
-        command.arg("--long=31");
-    }
-    let mut child = command.spawn().map_err(|why| format!("{program}: {why}: install it"))?;
+    let mut child = command.spawn().map_err(|why| format!("xz: {why}: install xz-utils"))?;
     let (Some(mut into), Some(out)) = (child.stdin.take(), child.stdout.take()) else {
-        return Err(format!("{program} has no pipes"));
+        return Err("xz has no pipes".to_owned());
     };
     let stream = stream.to_vec();
     // It may end before it has read everything; its exit status says so.
     let writer = std::thread::spawn(move || into.write_all(&stream).ok());
-    let kernel = bounded(out, program);
+    let kernel = bounded(out, "xz");
     if kernel.is_err() {
         child.kill().ok();
     }
-    let status = child.wait().map_err(|why| format!("{program}: {why}"))?;
+    let status = child.wait().map_err(|why| format!("xz: {why}"))?;
     drop(writer.join());
     let kernel = kernel?;
     if status.success() {
         return Ok(kernel);
     }
-    Err(format!("the kernel's {program} stream is damaged: {program} ended with {status}"))
+    Err(format!("the kernel's xz stream is damaged: xz ended with {status}"))
 }
 
 /// Whether QEMU can enter this ELF file directly.
@@ -172,7 +165,6 @@ fn bytes<const N: usize>(from: &[u8], at: usize) -> Option<[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
 
     /// A bzImage with this payload and its unpacked size behind it.
     fn image(payload: &[u8]) -> Vec<u8> {
@@ -193,13 +185,13 @@ mod tests {
 
     fn kernel() -> Vec<u8> {
         let mut kernel = b"\x7fELF\x02\x01".to_vec();
-        kernel.extend((0..9_000_000_u32).map(|n| (n / 1000) as u8));
+        kernel.extend((0..300_000_u32).map(|n| (n / 1000) as u8));
         kernel
     }
 
     fn lz4() -> Vec<u8> {
         let mut packed = vec![0x02, 0x21, 0x4c, 0x18];
-        for block in kernel().chunks(LZ4_BLOCK) {
+        for block in kernel().chunks(100_000) {
             let block = lz4_flex::block::compress(block);
             packed.extend(u32::try_from(block.len()).unwrap().to_le_bytes());
             packed.extend(block);
@@ -228,6 +220,20 @@ mod tests {
             assert!(unpack(&image).unwrap() == kernel());
             assert_eq!(release(&image).as_deref(), Some("6.1.0-56"));
         }
+    }
+
+    #[test]
+    fn xz_is_left_to_its_program() {
+        let mut packer = Command::new("xz");
+        packer.args(["-c", "-0", "/proc/self/exe"]);
+        let Ok(packed) = packer.output() else {
+            eprintln!("SKIPPED xz_is_left_to_its_program: xz is missing");
+            return;
+        };
+        let packed = [packed.stdout, vec![0; 4]].concat();
+        assert!(unpack(&image(&packed)).unwrap().starts_with(b"\x7fELF"));
+        let cut = [&packed[..packed.len() / 2], &[0; 4]].concat();
+        assert!(unpack(&image(&cut)).unwrap_err().contains("xz ended with exit status: 1"));
     }
 
     #[test]

@@ -89,19 +89,23 @@ impl Kernel {
         self.vmlinux.as_deref().unwrap_or(&self.bzimage)
     }
 
+    /// Whether it was found as distributions ship it, and not unpacked already.
+    #[must_use]
+    pub fn is_as_shipped(&self) -> bool {
+        self.vmlinux.as_ref() != Some(&self.bzimage)
+    }
+
     fn of(file: &Path, cache: &Path) -> Result<Self, String> {
         let told = |what: String| format!("{}: {what}", file.display());
         let image = fs::read(file).map_err(|why| told(why.to_string()))?;
+        let packed = bzimage::is_bzimage(&image);
+        if !packed && !bzimage::has_pvh_entry(&image) {
+            let what = "neither a bzImage nor a vmlinux that QEMU could enter: no kernel";
+            return Err(told(what.to_owned()));
+        }
         let hash = hash(&image);
-        let (release, vmlinux) = if bzimage::is_bzimage(&image) {
-            (bzimage::release(&image), unpacked(&image, &hash, cache))
-        } else if bzimage::has_pvh_entry(&image) {
-            (None, Ok(file.to_owned()))
-        } else {
-            return Err(told(
-                "neither a bzImage nor a vmlinux that QEMU could enter: no kernel".to_owned(),
-            ));
-        };
+        let vmlinux = if packed { unpacked(&image, &hash, cache) } else { Ok(file.to_owned()) };
+        let release = bzimage::release(&image);
         let release = release.unwrap_or_else(|| "unknown".to_owned());
         let modules = Path::new("/lib/modules").join(&release);
         Ok(Self {

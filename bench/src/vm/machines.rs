@@ -69,7 +69,12 @@ impl Machines {
     /// # Errors
     /// A sentence that says what is missing and what to install.
     pub fn ready(payload: &Path) -> Result<Self, String> {
-        Self::of(payload, Kernel::find)
+        let mut machines = Self::unproven(payload, Kernel::find)?;
+        match remembered(&machines.key()) {
+            Some(proof) => machines.proof = proof,
+            None => machines.prove()?,
+        }
+        Ok(machines)
     }
 
     /// Proves again, whatever is remembered: for the beginning of a run.
@@ -77,17 +82,16 @@ impl Machines {
     /// # Errors
     /// As [`Machines::ready`].
     pub fn proven_afresh(payload: &Path) -> Result<Self, String> {
-        let mut machines = Self::ready(payload)?;
-        machines.proof = prove(&machines.recipe(Flavour::Microvm), Path::new(DEVICE));
-        remember(&machines.key(), &machines.proof)?;
+        let mut machines = Self::unproven(payload, Kernel::find)?;
+        machines.prove()?;
         Ok(machines)
     }
 
-    /// With this kernel.
+    /// With this kernel, emulated, whatever the machine could do.
     ///
     /// # Errors
     /// As [`Machines::ready`].
-    pub fn of(
+    pub fn unproven(
         payload: &Path,
         kernel: impl FnOnce() -> Result<Kernel, String>,
     ) -> Result<Self, String> {
@@ -97,24 +101,19 @@ impl Machines {
         if on_path(QEMU).is_none() {
             return Err(format!("{QEMU} is missing: apt-get install qemu-system-x86"));
         }
-        let proof = Proof { accelerator: Accelerator::Tcg, because: String::new(), sane: true };
-        let mut machines = Self {
-            proof,
+        let because = "nobody has asked for KVM".to_owned();
+        Ok(Self {
+            proof: Proof { accelerator: Accelerator::Tcg, because },
             qemu: version()?,
             kernel: kernel()?,
             initramfs: initramfs(payload)?,
             template: Mutex::default(),
-        };
-        let key = machines.key();
-        machines.proof = match remembered(&key) {
-            Some(proof) => proof,
-            None => {
-                let proof = prove(&machines.recipe(Flavour::Microvm), Path::new(DEVICE));
-                remember(&key, &proof)?;
-                proof
-            }
-        };
-        Ok(machines)
+        })
+    }
+
+    fn prove(&mut self) -> Result<(), String> {
+        self.proof = prove(&self.recipe(Flavour::Microvm), Path::new(DEVICE));
+        remember(&self.key(), &self.proof)
     }
 
     /// What executes them.
@@ -160,6 +159,10 @@ impl Machines {
         let named = |why: String| format!("{}: {why}", flavour.subject());
         if flavour == Flavour::Restored {
             return self.template().and_then(|made| made.restore(self.patience())).map_err(named);
+        }
+        if flavour == Flavour::Stock && !self.kernel.is_as_shipped() {
+            let what = "its kernel is unpacked already, which no distribution ships";
+            return Err(named(format!("{what}: {}", self.kernel.bzimage.display())));
         }
         boot(flavour.subject(), &self.recipe(flavour), self.patience())
     }

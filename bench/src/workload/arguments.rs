@@ -33,7 +33,6 @@ impl Arguments {
         usize::try_from(number).map_err(|why| format!("{key}={number}: {why}"))
     }
 
-    #[allow(dead_code, reason = "no op takes a word yet")]
     /// A word, or what is taken when none is given.
     pub fn text<'a>(&'a self, key: &str, otherwise: &'a str) -> &'a str {
         self.0.get(key).map_or(otherwise, String::as_str)

@@ -5,12 +5,22 @@
 //! `error SENTENCE`. It refuses to know where it runs, but for its voice. What a newcomer would get wrong: the clock is
 //! read in here, by the side that works; a clock outside would measure the way to it, too.
 
+mod aggress;
 mod arguments;
+mod batch;
+mod compute;
+mod cpus;
 mod files;
 mod guest;
+mod ipc;
+mod limits;
+mod memory;
 mod netlink;
 mod network;
 mod ports;
+mod raw;
+mod syscalls;
+mod victim;
 mod voice;
 
 use arguments::Arguments;
@@ -23,10 +33,18 @@ type Op = fn(&Arguments, &mut Voice) -> Result<(), String>;
 /// Everything that can be asked for.
 const OPS: &[(&str, Op)] = &[
     ("hello", hello),
+    ("compute", compute::compute),
+    ("syscalls", syscalls::syscalls),
+    ("ipc", ipc::ipc),
+    ("memory", memory::memory),
+    ("micro", micro),
     ("files", files::files),
     ("disk-files", files::disk_files),
     ("network", network::network),
     ("network-serve", network::serve),
+    ("aggress", aggress::run),
+    ("victim", victim::run),
+    ("limit", limits::run),
 ];
 
 fn main() -> ExitCode {
@@ -58,4 +76,12 @@ fn hello(arguments: &Arguments, voice: &mut Voice) -> Result<(), String> {
         std::thread::park();
     }
     Ok(())
+}
+
+/// Several in one start, which a guest's boot makes dear. Calls come first: a fork copies what is mapped.
+fn micro(arguments: &Arguments, voice: &mut Voice) -> Result<(), String> {
+    syscalls::syscalls(arguments, voice)?;
+    ipc::ipc(arguments, voice)?;
+    compute::compute(arguments, voice)?;
+    memory::memory(arguments, voice)
 }

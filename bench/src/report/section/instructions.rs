@@ -1,0 +1,49 @@
+//! Lane I: the same starts, counted in instructions inside one emulated machine.
+
+use super::{Section, by_subject, measured, plots};
+use crate::report::facts::Facts;
+use crate::report::html::Html;
+use crate::report::number;
+use crate::report::svg::{Bar, Part, bars};
+use crate::result::{Lane, Metric, Row};
+
+/// Bars, and what share of a boot each is.
+pub fn section(facts: &Facts) -> Section {
+    let cases = facts.cases(Metric::M1i, Lane::I);
+    let drawn = cases.iter().map(|case| plot(facts, case));
+    let body = plots(drawn).then(by_subject(facts, Metric::M1i, Lane::I, &cases));
+    Section {
+        id: "instructions",
+        title: "Start, in instructions",
+        lead: "One emulated machine, one kernel, and a clock that is the number of instructions executed: no noise, and \
+            no hardware virtualization needed. It counts instructions, not time: there are no caches in it, and what \
+            QEMU itself does before a guest's first instruction is not in it.",
+        body,
+    }
+}
+
+fn plot(facts: &Facts, case: &str) -> Html {
+    let rows = measured(facts, Metric::M1i, Lane::I, case);
+    let boot = rows.iter().find(|row| row.subject == "vm microvm").and_then(|row| row.value());
+    let bar = |row: &&Row| {
+        let value = row.value().unwrap_or_default();
+        let share = boot.filter(|boot| *boot > value).map(|boot| value / boot * 100.0);
+        let share = share
+            .map_or_else(String::new, |share| format!(", {} % of a boot", number::digits(share)));
+        Bar {
+            subject: row.subject.clone(),
+            parts: vec![Part { name: number::of_row(row), value: value / 1e6 }],
+            words: format!("{}{share}", number::quantity(value, row.unit)),
+        }
+    };
+    if rows.is_empty() {
+        return Html::none();
+    }
+    let caption = format!("{case}: to the program's first instruction.");
+    bars(
+        "Guest instructions.",
+        &caption,
+        "million instructions",
+        &rows.iter().map(bar).collect::<Vec<_>>(),
+    )
+}

@@ -1,0 +1,94 @@
+//! What a process inside could touch: counted on running instances, not read from a configuration.
+
+use super::{Section, plots};
+use crate::report::facts::{Facts, order};
+use crate::report::html::{Html, class, element, plain, table};
+use crate::report::number;
+use crate::report::svg::{Fate, grid};
+use crate::result::{Found, Lane, Metric};
+use syscalls::x86_64::Sysno;
+
+/// A grid for each filter, and the table.
+pub fn section(facts: &Facts) -> Section {
+    let mut grids: Vec<_> =
+        facts.of(Metric::M13, Lane::R).filter(|row| row.case == "grid").collect();
+    grids.sort_by_key(|row| order(&row.subject));
+    let grids: Vec<Html> = grids
+        .into_iter()
+        .filter_map(|row| match &row.found {
+            Found::Text(letters) => Some(filter(&row.subject, letters)),
+            Found::Samples(_) | Found::Exact(_) | Found::DidNotFinish(_) | Found::Missing(_) => {
+                None
+            }
+        })
+        .collect();
+    let key = if grids.is_empty() { Html::none() } else { key() };
+    Section {
+        id: "reach",
+        title: "Reach",
+        lead: "What a process inside could touch if it were hostile. A container shares the host's kernel: its limits \
+            are which calls, devices and files it reaches. A virtual machine reaches its own kernel, and the host only \
+            through QEMU.",
+        body: plots(grids).then(key).then(lines(facts)),
+    }
+}
+
+/// One letter for each system call, by number.
+fn filter(subject: &str, letters: &str) -> Html {
+    let fate = |letter| match letter {
+        'a' => Fate::Allowed,
+        'd' => Fate::Depends,
+        'k' => Fate::Killed,
+        _ => Fate::Denied,
+    };
+    let calls = letters.chars().enumerate().map(|(number, letter)| {
+        let name = Sysno::new(number).map_or("unassigned", |call| call.name());
+        (fate(letter), name.to_owned())
+    });
+    let calls: Vec<_> = calls.collect();
+    let allowed = calls.iter().filter(|(fate, _)| *fate == Fate::Allowed).count();
+    let caption =
+        format!("{allowed} of {} numbers are allowed whatever the arguments.", calls.len());
+    grid(&format!("{subject}."), &caption, &calls)
+}
+
+fn key() -> Html {
+    let one = |kind: &str, words: &'static str| {
+        plain("li", class("span", &format!("swatch square {kind}"), "").then(words))
+    };
+    let all = [
+        one("allowed", "allowed"),
+        one("depends", "allowed with some arguments"),
+        one("denied", "fails with an error"),
+        one("dead", "ends the process"),
+    ];
+    class("ul", "legend", all.into_iter().collect::<Html>())
+}
+
+/// A line for each question, a column for each subject.
+fn lines(facts: &Facts) -> Html {
+    let cases: Vec<&str> =
+        facts.cases(Metric::M13, Lane::R).into_iter().filter(|case| *case != "grid").collect();
+    let mut subjects: Vec<&str> = Vec::new();
+    for row in facts.of(Metric::M13, Lane::R) {
+        if !subjects.contains(&row.subject.as_str()) {
+            subjects.push(&row.subject);
+        }
+    }
+    if cases.is_empty() {
+        return Html::none();
+    }
+    subjects.sort_by_key(|subject| order(subject));
+    let line = |case: &&str| {
+        let cell = |subject: &&str| match facts.row(Metric::M13, case, subject) {
+            Some(row) => {
+                let words = number::of_row(row);
+                element("span", &[("title", &row.interval)], words)
+            }
+            None => "–".into(),
+        };
+        [Html::from(*case)].into_iter().chain(subjects.iter().map(cell)).collect()
+    };
+    let heads: Vec<&str> = [""].into_iter().chain(subjects.iter().copied()).collect();
+    table(&heads, cases.iter().map(line).collect())
+}
