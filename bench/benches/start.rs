@@ -75,8 +75,11 @@ fn measured() -> Result<(), String> {
     scene::sweep();
     criterion.final_summary();
     for rows in [&started, &lived] {
-        let base =
-            |row: &Row| beside(rows, row, subject::FLOOR).or_else(|| beside(rows, row, "rrun"));
+        let base = |row: &Row| {
+            let is_emulated = row.notes.iter().any(|note| note == machines::EMULATED);
+            let found = beside(rows, row, subject::FLOOR).or_else(|| beside(rows, row, "rrun"));
+            found.filter(|_| !is_emulated)
+        };
         print!("\n{}", table(rows, base));
     }
     println!("{}", machine::facts());
