@@ -7,7 +7,7 @@ use super::Section;
 use crate::report::facts::Facts;
 use crate::report::html::{Html, class, table};
 use crate::report::number;
-use crate::result::Metric;
+use crate::result::{Lane, Metric};
 
 /// A published figure.
 struct Anchor {
@@ -107,7 +107,7 @@ const ANCHORS: [Anchor; 11] = [
 pub fn section(facts: &Facts) -> Section {
     let line = |anchor: &Anchor| {
         let ours = anchor.ours.and_then(|(metric, case, subject)| {
-            let row = facts.row(metric, case, subject)?;
+            let row = facts.row(metric, Lane::W, case, subject)?;
             Some(format!("{subject}: {} ({})", number::of_row(row), row.interval))
         });
         let hand = if anchor.at_first_hand { "" } else { " (secondary source)" };

@@ -66,7 +66,7 @@ pub fn limits(facts: &Facts) -> Vec<String> {
 }
 
 fn disturbed(facts: &Facts) -> Option<String> {
-    let row = facts.row(Metric::M1, "run", "rrun")?;
+    let row = facts.row(Metric::M1, Lane::W, "run", "rrun")?;
     let marks = row.beside.get("disturbed")?;
     let count = marks.iter().filter(|mark| **mark > 0.0).count();
     (count > 0).then(|| {

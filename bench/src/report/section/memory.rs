@@ -7,7 +7,7 @@ use crate::report::number;
 use crate::report::svg::{Bar, Part, bars};
 use crate::result::{Lane, Metric, Row};
 
-/// Bars of the charge, split where the kernel's part is known.
+/// Bars of the charge, split where the parts are known, then how many fit.
 pub fn section(facts: &Facts) -> Section {
     let cases = facts.cases(Metric::M4, Lane::W);
     let density = facts.cases(Metric::M5, Lane::W);
@@ -19,8 +19,9 @@ pub fn section(facts: &Facts) -> Section {
     Section {
         id: "memory",
         title: "Memory per idle instance",
-        lead: "What the kernel charges to the instance's own cgroup, user and kernel memory together, while its program \
-            waits. The proportional share of mapped pages (PSS) beside it falls with every further instance.",
+        lead: "What the kernel charges to an instance while its program waits, user and kernel memory together: to its \
+            own cgroup, and what its start left charged to whoever called the runtime. The proportional share of mapped \
+            pages (PSS) falls with every further instance, and is only beside it.",
         body,
     }
 }
@@ -30,19 +31,25 @@ fn plot(facts: &Facts) -> Html {
     if rows.is_empty() {
         return Html::none();
     }
-    let bar = |row: &&Row| {
-        let all = row.value().unwrap_or_default();
-        let kernel = facts.row(Metric::M4, "charge, kernel", &row.subject).and_then(Row::value);
-        let parts = match kernel {
-            Some(kernel) if kernel <= all => vec![
-                Part { name: "user".to_owned(), value: all - kernel },
-                Part { name: "kernel".to_owned(), value: kernel },
-            ],
-            _ => vec![Part { name: "all".to_owned(), value: all }],
-        };
-        Bar { subject: row.subject.clone(), parts, words: number::quantity(all, row.unit) }
+    let bars_of_all: Vec<Bar> = rows.iter().map(|row| bar(facts, row)).collect();
+    let caption = "From dark to light: user memory, the kernel's for the instance, and what its start left charged to the \
+        caller, where they are told apart. On a logarithmic axis lengths are no shares.";
+    bars("Charged to an idle instance.", caption, "KiB", &bars_of_all)
+}
+
+fn bar(facts: &Facts, row: &Row) -> Bar {
+    let own = row.value().unwrap_or_default();
+    let of = |case: &str| facts.row(Metric::M4, Lane::W, case, &row.subject).and_then(Row::value);
+    let part = |name: &str, value| Part { name: name.to_owned(), value };
+    let mut parts = match of("charge, kernel") {
+        Some(kernel) if kernel <= own => vec![part("user", own - kernel), part("kernel", kernel)],
+        _ => vec![part("all", own)],
     };
-    let caption =
-        "The darker part is user memory, the lighter the kernel's, where they are told apart.";
-    bars("Charged to an idle instance.", caption, "KiB", &rows.iter().map(bar).collect::<Vec<_>>())
+    let whole = facts.memory(&row.subject).unwrap_or(row);
+    let rest = whole.value().unwrap_or_default() - own;
+    if rest > 0.0 {
+        parts.push(part("left with the caller", rest));
+    }
+    let words = number::quantity(whole.value().unwrap_or_default(), row.unit);
+    Bar { subject: row.subject.clone(), parts, words }
 }

@@ -84,7 +84,7 @@ fn by_subject(facts: &Facts, metric: Metric, lane: Lane, cases: &[&str]) -> Html
     let line = |subject: &str| {
         let cell = |case: &&str| {
             facts
-                .row(metric, case, subject)
+                .row(metric, lane, case, subject)
                 .map_or_else(Html::none, |row| number::of_row(row).into())
         };
         [subject.to_owned().into()].into_iter().chain(cases.iter().map(cell)).collect()

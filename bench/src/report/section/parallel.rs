@@ -2,9 +2,11 @@
 
 use super::{Section, by_subject, plots};
 use crate::report::facts::{Facts, is_variant, order};
-use crate::report::html::{Html, plain};
+use crate::report::html::{Html, folded, plain};
 use crate::report::svg::{Line, lines};
 use crate::result::{Lane, Metric, Row};
+
+const LATENCY: &str = "Latency of each start";
 
 /// Latency against parallelism, and throughput.
 pub fn section(facts: &Facts) -> Section {
@@ -16,11 +18,13 @@ pub fn section(facts: &Facts) -> Section {
     let rates = facts.cases(Metric::M2, Lane::W);
     let mut body = plots([latencies(facts)]);
     for (title, metric, cases) in [
-        ("Latency of each start", Metric::M3, latency),
+        (LATENCY, Metric::M3, latency),
         ("Until the last had started", Metric::M3, others),
         ("Starts and ends per second", Metric::M2, rates),
     ] {
         let table = by_subject(facts, metric, Lane::W, &cases);
+        // What the plot shows already is folded.
+        let table = if title == LATENCY { folded("Figures", table) } else { table };
         if !table.is_none() {
             body = body.then(plain("h3", title)).then(table);
         }
@@ -82,6 +86,6 @@ mod tests {
     #[test]
     fn only_a_number_of_instances_is_one() {
         assert_eq!(instances("k=16"), Some(16.0));
-        assert_eq!(instances("makespan k=16"), None);
+        assert_eq!(instances("k=16 makespan"), None);
     }
 }

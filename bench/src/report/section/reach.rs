@@ -10,18 +10,8 @@ use syscalls::x86_64::Sysno;
 
 /// A grid for each filter, and the table.
 pub fn section(facts: &Facts) -> Section {
-    let mut grids: Vec<_> =
-        facts.of(Metric::M13, Lane::R).filter(|row| row.case == "grid").collect();
-    grids.sort_by_key(|row| order(&row.subject));
-    let grids: Vec<Html> = grids
-        .into_iter()
-        .filter_map(|row| match &row.found {
-            Found::Text(letters) => Some(filter(&row.subject, letters)),
-            Found::Samples(_) | Found::Exact(_) | Found::DidNotFinish(_) | Found::Missing(_) => {
-                None
-            }
-        })
-        .collect();
+    let grids: Vec<Html> =
+        filters(facts).iter().map(|(subjects, letters)| filter(subjects, letters)).collect();
     let key = if grids.is_empty() { Html::none() } else { key() };
     Section {
         id: "reach",
@@ -33,11 +23,31 @@ pub fn section(facts: &Facts) -> Section {
     }
 }
 
+/// Who has which filter: those that have the same are one, and those that have none have nothing to draw.
+fn filters<'a>(facts: &Facts<'a>) -> Vec<(Vec<&'a str>, &'a str)> {
+    let mut rows: Vec<_> =
+        facts.of(Metric::M13, Lane::R).filter(|row| row.case == "grid").collect();
+    rows.sort_by_key(|row| order(&row.subject));
+    let mut all: Vec<(Vec<&str>, &str)> = Vec::new();
+    for row in rows {
+        let Found::Text(letters) = &row.found else { continue };
+        // A virtual machine's says in words that the question is not one for it.
+        if letters.contains(' ') || letters.chars().all(|letter| letter == 'A') {
+            continue;
+        }
+        match all.iter_mut().find(|(_, known)| known == letters) {
+            Some((subjects, _)) => subjects.push(&row.subject),
+            None => all.push((vec![&row.subject], letters)),
+        }
+    }
+    all
+}
+
 /// One letter for each system call, by number.
-fn filter(subject: &str, letters: &str) -> Html {
+fn filter(subjects: &[&str], letters: &str) -> Html {
     let fate = |letter| match letter {
-        'a' => Fate::Allowed,
-        'd' => Fate::Depends,
+        'A' => Fate::Allowed,
+        'a' => Fate::Depends,
         'k' => Fate::Killed,
         _ => Fate::Denied,
     };
@@ -47,9 +57,11 @@ fn filter(subject: &str, letters: &str) -> Html {
     });
     let calls: Vec<_> = calls.collect();
     let allowed = calls.iter().filter(|(fate, _)| *fate == Fate::Allowed).count();
-    let caption =
-        format!("{allowed} of {} numbers are allowed whatever the arguments.", calls.len());
-    grid(&format!("{subject}."), &caption, &calls)
+    let caption = format!(
+        "The system calls 0 to {}, a square each: {allowed} are allowed whatever their arguments are.",
+        calls.len().saturating_sub(1)
+    );
+    grid(&format!("The filter of {}.", subjects.join(", ")), &caption, &calls)
 }
 
 fn key() -> Html {
@@ -80,7 +92,7 @@ fn lines(facts: &Facts) -> Html {
     }
     subjects.sort_by_key(|subject| order(subject));
     let line = |case: &&str| {
-        let cell = |subject: &&str| match facts.row(Metric::M13, case, subject) {
+        let cell = |subject: &&str| match facts.row(Metric::M13, Lane::R, case, subject) {
             Some(row) => {
                 let words = number::of_row(row);
                 element("span", &[("title", &row.interval)], words)
@@ -91,4 +103,28 @@ fn lines(facts: &Facts) -> Html {
     };
     let heads: Vec<&str> = [""].into_iter().chain(subjects.iter().copied()).collect();
     table(&heads, cases.iter().map(line).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::{Isobench, Row, SCHEMA, Unit};
+
+    #[test]
+    fn equal_filters_are_drawn_once_and_absent_ones_not_at_all() {
+        let row = |subject: &str, letters: &str| {
+            Row::new(Metric::M13, "grid", subject, Unit::Count, "").lane(Lane::R).text(letters)
+        };
+        let rows = vec![
+            row("bare", "AAAA"),
+            row("runc", "AaeA"),
+            row("rrun", "AaeA"),
+            row("crun", "Aakk"),
+            row("vm", "own kernel"),
+        ];
+        let run = serde_json::json!({});
+        let results = Isobench { schema: SCHEMA, run, rows, problems: Vec::new() };
+        let found = filters(&Facts::new(&results));
+        assert_eq!(found, [(vec!["rrun", "runc"], "AaeA"), (vec!["crun"], "Aakk")]);
+    }
 }
