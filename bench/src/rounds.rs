@@ -158,6 +158,12 @@ impl Rounds {
         &self.contestants
     }
 
+    /// Why this one was given up, if it was.
+    #[must_use]
+    pub fn given_up(&self, contestant: usize) -> Option<&str> {
+        self.contestants.get(contestant)?.given_up.as_deref()
+    }
+
     /// Everyone of every round once, for nothing: files come into the page cache, and who can't run says so early.
     ///
     /// # Errors

@@ -34,6 +34,7 @@ pub mod supervise;
 pub mod trace;
 
 pub use gate::{release, socket_path};
+pub use lower::{Opened, with_script};
 
 use crate::error::{Error, Result, ResultExt};
 use crate::host::Host;
@@ -42,7 +43,6 @@ use crate::spec::Hooks;
 use attend::Parent;
 use cgroup::Cgroup;
 use fault::point;
-use lower::Opened;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use rrun_sys::reap::{self};
 use rrun_sys::trace::SharedClock;

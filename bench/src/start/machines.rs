@@ -22,6 +22,9 @@ pub const TO_FIRST_BYTE: &str = "t0→t2: before the birth of QEMU's process →
 /// t0→t3.
 const TO_POWER_OFF: &str = "t0→t3: before the birth of QEMU's process → its end was collected";
 
+/// Of a row whose wall clock is divided by no other.
+pub const EMULATED: &str = "emulated, not hardware virtualization";
+
 /// What a restored machine is not.
 const RESTORED: &str = "goes on with a process that ran already: no new configuration, and all clones share an identity";
 
@@ -61,10 +64,8 @@ pub fn contests(machines: &Arc<Machines>, every: usize) -> Vec<Contestant> {
 
 /// The rows of a flavour, with what a reader must know.
 fn templates(flavour: Flavour, accelerator: Accelerator) -> [Row; 2] {
-    let notes = [
-        (accelerator != Accelerator::Kvm, "emulated, not hardware virtualization"),
-        (flavour == Flavour::Restored, RESTORED),
-    ];
+    let notes =
+        [(accelerator != Accelerator::Kvm, EMULATED), (flavour == Flavour::Restored, RESTORED)];
     let notes: Vec<&str> =
         notes.into_iter().filter(|(is_so, _)| *is_so).map(|(_, note)| note).collect();
     let group = if flavour == Flavour::Restored { GROUP } else { COLD };
