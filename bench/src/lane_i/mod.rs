@@ -145,7 +145,7 @@ fn cells(kernel: &Kernel, boots: VecDeque<Boot>) -> Result<Vec<Cell>, String> {
 impl Boot<'_> {
     fn answers(&self, kernel: &Kernel) -> Result<Vec<Answer>, String> {
         match self.of {
-            Guest::Ordered(initramfs) => boot::answers(kernel.best(), initramfs),
+            Guest::Ordered(initramfs) => boot::answers(kernel.best(), initramfs, self.number),
             Guest::Machine(machine, initramfs) => {
                 let count = machine.boot(kernel, initramfs)?;
                 let subject = machine.subject().to_owned();
