@@ -18,7 +18,6 @@ pub mod guest;
 pub mod machines;
 pub mod neighbours;
 pub mod order;
-pub mod ports;
 pub mod starts;
 
 use crate::programs::Programs;
