@@ -158,13 +158,12 @@ fn nothing_panics_on_purpose_outside_tests() {
 fn unsafe_code_lives_in_one_crate_and_where_tests_need_a_raw_call() {
     let elsewhere = [
         "bench/src/floor.rs",
-        "bench/src/lane_i/ports.rs",
+        "bench/src/ports.rs",
         "bench/src/process.rs",
         // A ptrace request that nix does not have.
         "bench/src/reach/installed.rs",
         // File handles and the kernel's log, for which nix has no call.
         "bench/src/reach/look.rs",
-        "bench/src/workload/ports.rs",
         "bench/src/workload/raw.rs",
         "tests/harness/src/bin/guest-init.rs",
         "tests/harness/src/bin/probe/agent.rs",

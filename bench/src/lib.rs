@@ -24,6 +24,7 @@
 //! | [`noisy`] | what does a neighbour that misbehaves do to one that does not, and how exact are limits? |
 //! | [`traced`] | how much memory, how many instructions does the parent take? exactly, by ptrace |
 //! | [`services`] | what do real services cost, start to end, and what do their clients see? |
+//! | [`ports`] | how does a guest speak, and end, without a driver? |
 //! | [`filters`] | how many steps does a seccomp filter take for a call that it allows? |
 //!
 //! It refuses thresholds: figures are for people to read, and a busy machine must not fail a build. What a newcomer
@@ -42,6 +43,7 @@ pub mod micro;
 pub mod network;
 pub mod noisy;
 pub mod parallel;
+pub mod ports;
 pub mod process;
 pub mod programs;
 pub mod reach;

@@ -18,7 +18,6 @@ pub mod guest;
 pub mod machines;
 pub mod neighbours;
 pub mod order;
-pub mod ports;
 pub mod starts;
 
 use crate::programs::Programs;
@@ -146,7 +145,7 @@ fn cells(kernel: &Kernel, boots: VecDeque<Boot>) -> Result<Vec<Cell>, String> {
 impl Boot<'_> {
     fn answers(&self, kernel: &Kernel) -> Result<Vec<Answer>, String> {
         match self.of {
-            Guest::Ordered(initramfs) => boot::answers(kernel.best(), initramfs),
+            Guest::Ordered(initramfs) => boot::answers(kernel.best(), initramfs, self.number),
             Guest::Machine(machine, initramfs) => {
                 let count = machine.boot(kernel, initramfs)?;
                 let subject = machine.subject().to_owned();

@@ -4,7 +4,7 @@
 //! each was taken in round *n*, so the ratio of two rows is the median of the rounds' ratios, not of two medians.
 
 use super::{Lane, Metric, Unit};
-use crate::stats::{Estimate, Summary};
+use crate::stats::{Estimate, Summary, rounded};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -88,9 +88,10 @@ impl Row {
         self
     }
 
-    /// With these samples, and what they say; none at all is a missing row.
+    /// With these samples, [`rounded`], and what they say; none at all is a missing row.
     #[must_use]
-    pub fn samples(mut self, samples: Vec<f64>) -> Self {
+    pub fn samples(mut self, mut samples: Vec<f64>) -> Self {
+        samples.iter_mut().for_each(|sample| *sample = rounded(*sample));
         self.summary = Summary::of(&samples);
         self.found = match self.summary {
             Some(_) => Found::Samples(samples),
@@ -129,7 +130,8 @@ impl Row {
 
     /// With another series beside the samples.
     #[must_use]
-    pub fn beside(mut self, name: &str, values: Vec<f64>) -> Self {
+    pub fn beside(mut self, name: &str, mut values: Vec<f64>) -> Self {
+        values.iter_mut().for_each(|value| *value = rounded(*value));
         self.beside.insert(name.to_owned(), values);
         self
     }

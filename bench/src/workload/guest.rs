@@ -3,10 +3,10 @@
 //! What a newcomer would get wrong: a pid 1 that ends is a kernel panic, and QEMU then ends as if all were well but for
 //! its status; so everything that can go wrong is said first, and the power goes through isa-debug-exit.
 
-use crate::ports;
 use crate::voice::Voice;
 use nix::kmod::{ModuleInitFlags, finit_module};
 use nix::mount::{MsFlags, mount};
+use rrun_bench::ports;
 use std::fs::{self, File};
 use std::process::ExitCode;
 

@@ -17,7 +17,6 @@ mod limits;
 mod memory;
 mod netlink;
 mod network;
-mod ports;
 mod raw;
 mod syscalls;
 mod victim;

@@ -2,7 +2,7 @@
 //!
 //! What a newcomer would get wrong: stdout of a guest's /init is the kernel's console, which is nobody's here.
 
-use crate::ports;
+use rrun_bench::ports;
 use std::io::{self, Write};
 
 enum To {

@@ -7,7 +7,7 @@ use super::work::{nameless_file, prepared, read};
 use super::{say, to};
 use crate::inside::Said;
 use crate::lane_i::order::{Answer, Calls, Order};
-use crate::lane_i::ports::stamp;
+use crate::ports::stamp;
 use std::time::Instant;
 
 /// Turns of looking at the clock while the counter is compared with it.

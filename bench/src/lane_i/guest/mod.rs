@@ -10,7 +10,7 @@ mod starts;
 mod work;
 
 use super::order::{Answer, FILE, Order};
-use super::ports;
+use crate::ports;
 use nix::mount::{MsFlags, mount};
 use nix::unistd::{chdir, chroot};
 use std::fmt::Display;
@@ -71,7 +71,7 @@ fn place(source: &str, target: &str, kind: &str, flags: MsFlags) -> Result<(), S
 
 fn say(answer: &Answer) -> Result<(), String> {
     let text = serde_json::to_string(answer).map_err(to("write an answer"))?;
-    ports::say(&(text + "\n")).map_err(to("say it"))
+    ports::say((text + "\n").as_bytes()).map_err(to("say it"))
 }
 
 /// A sentence of what was being done and what went wrong.

@@ -6,7 +6,7 @@
 use super::work::{collect, eventually, prepared, succeed};
 use super::{say, to};
 use crate::lane_i::order::{Answer, Fact, Neighbour, Order};
-use crate::lane_i::ports::stamp;
+use crate::ports::stamp;
 use std::fs;
 use std::hint::black_box;
 use std::path::Path;

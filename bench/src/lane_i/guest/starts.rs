@@ -5,7 +5,7 @@
 use super::work::{TRIES, collect, eventually, nameless_file, prepared, read, succeed};
 use super::{say, to};
 use crate::lane_i::order::{Answer, Order, Start};
-use crate::lane_i::ports::stamp;
+use crate::ports::stamp;
 use crate::rounds::shuffled;
 use std::fs::File;
 use std::os::unix::fs::FileExt;

@@ -14,7 +14,7 @@ use rrun_harness::guest::{Guest, Job};
 use rrun_harness::{wait_until, workspace};
 
 use crate::tally::{Count, Tally, executables};
-use crate::{Result, cargo, machine, target};
+use crate::{Result, bench, cargo, machine, target};
 
 /// Longer than either half has ever taken on two emulated processors.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
@@ -56,6 +56,7 @@ pub(crate) fn run(wish: &Wish) -> Result<u8> {
     let started = Instant::now();
     machine::need(machine::TESTS)?;
     machine::need(machine::GUEST)?;
+    machine::need(machine::BENCHMARKS)?;
     let mut lines = Vec::new();
     let mut sum = Count::default();
     let mut step = |name: &str, count: Count, since: Instant| {
@@ -70,6 +71,12 @@ pub(crate) fn run(wish: &Wish) -> Result<u8> {
         step("lints", plain(cargo().args(lints)), since);
         let since = Instant::now();
         step("native", native(wish), since);
+    }
+    // Whoever asks for one test does not ask for these.
+    if !wish.guest_only && wish.filter.is_none() {
+        let since = Instant::now();
+        let smoke = bench::smoke();
+        step("bench", smoke.map_or_else(|why| failed(&why), |()| Count::default()), since);
     }
     if !wish.native_only {
         let since = Instant::now();

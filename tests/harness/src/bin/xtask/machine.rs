@@ -33,6 +33,15 @@ pub(crate) const TESTS: &[Tool] = &[
     ("setpriv", "util-linux"),
 ];
 
+/// What the benchmarks compare rrun with, and what they are made with, beside the guest.
+pub(crate) const BENCHMARKS: &[Tool] = &[
+    ("runc", "runc"),
+    ("crun", "crun"),
+    ("ip", "iproute2"),
+    ("mke2fs", "e2fsprogs"),
+    ("nsenter", "util-linux"),
+];
+
 /// What the demonstration needs.
 pub(crate) const DEMO: &[Tool] =
     &[("dpkg-deb", "dpkg"), ("tar", "tar"), ("sha256sum", "coreutils")];

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod check;
 mod demo;
 mod image;
@@ -24,6 +25,11 @@ const USAGE: &str = "\
 cargo xtask test [--native-only | --guest-only] [--filter TEXT]
                           formatting, lints, all tests here, and the binary tests again in a guest with cgroup v2
 cargo xtask demo          a real image, unpacked, limited and run; what it sees beside what the host sees
+cargo xtask report [--quick] [--only PART,…] [--directory DIR]
+                          measures what isolation costs and gives: target/isobench/{isobench.json,report.md,report.html}
+cargo xtask compare A B   two isobench.json side by side, with intervals and verdicts
+cargo xtask gate FILE [--bless] [--strict]
+                          an isobench.json against bench/baseline: instructions within 2 %, counts exactly
 cargo xtask build         the static release binary
 cargo xtask vm COMMAND…   a command in the guest: the host's files, a kernel and cgroups of its own
 cargo xtask guest-check   boots the guest and says what it has";
@@ -37,6 +43,9 @@ fn main() -> ExitCode {
     let outcome = match verb {
         "test" => check::Wish::parse(rest).and_then(|wish| check::run(&wish)),
         "demo" => demo::run(rest),
+        "report" => bench::report(rest),
+        "compare" => bench::told("compare", rest),
+        "gate" => bench::gate(rest),
         "build" => build().map(|binary| {
             println!("{}", binary.display());
             0
@@ -75,25 +84,23 @@ fn cargo() -> Command {
 
 /// Builds rrun as it is shipped; returns where it is.
 fn build() -> Result<PathBuf> {
+    built("rrun", "rrun", &["--release"])
+}
+
+/// Builds one binary; returns where it is.
+fn built(package: &str, binary: &str, profile: &[&str]) -> Result<PathBuf> {
     let mut command = cargo();
-    command.args([
-        "build",
-        "--release",
-        "--package",
-        "rrun",
-        "--bin",
-        "rrun",
-        "--message-format=json-render-diagnostics",
-    ]);
+    command.args(["build", "--package", package, "--bin", binary]).args(profile);
+    command.arg("--message-format=json-render-diagnostics");
     let output = command
         .stderr(std::process::Stdio::inherit())
         .output()
         .map_err(|e| format!("cargo: {e}"))?;
     if !output.status.success() {
-        return Err("the release build failed".into());
+        return Err(format!("cargo could not build {binary}"));
     }
     let built = tally::executables(&output.stdout, "bin");
-    built.into_iter().next().ok_or_else(|| "cargo built no rrun".into())
+    built.into_iter().next().ok_or_else(|| format!("cargo built no {binary}"))
 }
 
 fn vm(command: &[String]) -> Result<u8> {

@@ -1,8 +1,9 @@
 //! What no system call does: the time stamp counter is read, a byte goes to a port, by one instruction each.
 //!
-//! This is one of the few files with `unsafe`: neither the standard library nor nix has these instructions, and the
-//! distribution's kernel has no /dev/port. What a newcomer would get wrong: leave to use ports is a bitmap that the
-//! kernel copies at each switch of tasks, so it is given back before anything is measured.
+//! A guest speaks through the one port and switches itself off with the other. This is one of the few files with
+//! `unsafe`: neither the standard library nor nix has these instructions, and the distribution's kernel has no /dev/port.
+//! What a newcomer would get wrong: leave to use ports is a bitmap that the kernel copies at each switch of tasks, so it
+//! is given back before anything is measured.
 
 use std::io;
 
@@ -30,15 +31,13 @@ pub fn stamp() -> u64 {
     0
 }
 
-/// Says `text` on the debug console.
+/// Says these bytes on the debug console.
 ///
 /// # Errors
 /// Not root, or a kernel without leave to use ports.
-pub fn say(text: &str) -> io::Result<()> {
+pub fn say(bytes: &[u8]) -> io::Result<()> {
     leave(3)?;
-    for byte in text.bytes() {
-        out(VOICE, byte);
-    }
+    bytes.iter().for_each(|byte| out(VOICE, *byte));
     leave(0)
 }
 
@@ -71,7 +70,7 @@ fn out(port: u16, byte: u8) {
 
 #[cfg(not(target_arch = "x86_64"))]
 fn leave(_: libc::c_long) -> io::Result<()> {
-    Err(io::Error::other("lane I needs x86-64: this machine has no ports"))
+    Err(io::Error::other("this machine has no ports: guests are of x86-64"))
 }
 
 #[cfg(not(target_arch = "x86_64"))]
