@@ -75,7 +75,9 @@ fn metric_table(results: &Isobench, metric: Metric) -> String {
 }
 
 fn warning(facts: &Facts) -> String {
-    let because = facts.fact("because").map(|why| format!(" {}.", cell(&why))).unwrap_or_default();
+    let because = facts.fact("because");
+    let because =
+        because.map(|why| format!(" {}.", cell(why.trim_end_matches('.')))).unwrap_or_default();
     match facts.virtualization() {
         Virtualization::Hardware => format!("Virtual machines ran under KVM.{because}\n\n"),
         Virtualization::Emulated => format!(

@@ -21,7 +21,7 @@ pub fn digits(value: f64) -> String {
         _ => 4,
     };
     let plain = format!("{value:.places$}");
-    if size < 10_000.0 { plain } else { grouped(&plain) }
+    if size < 10_000.0 { plain.replace('-', "−") } else { grouped(&plain) }
 }
 
 fn grouped(plain: &str) -> String {
@@ -96,6 +96,13 @@ pub fn with_interval(estimate: &Estimate, unit: Unit) -> String {
     if estimate.low == estimate.high { value } else { format!("{about}{value} [{low}, {high}]") }
 }
 
+/// "1.58 – 4.67 ms": both ends in the unit of the upper.
+#[must_use]
+pub fn range(ends: [f64; 2], unit: Unit) -> String {
+    let (by, _) = scale(ends[1].abs(), unit);
+    format!("{} – {}", digits(ends[0] / by), quantity(ends[1], unit))
+}
+
 /// A ratio with its interval, "1.96 × [1.92, 2.01]", or that it says nothing.
 #[must_use]
 pub fn ratio(estimate: &Estimate) -> String {
@@ -142,6 +149,7 @@ mod tests {
             quantity(312.0, Unit::Count),
         ];
         assert_eq!(shown, ["3.63 ms", "1.27 s", "398 Minstr", "128 MiB", "0 ms", "312"]);
+        assert_eq!(digits(-0.586), "−0.586");
         assert_eq!(digits(969_482.0), "969\u{202f}482");
         assert_eq!(digits(f64::NAN), "–");
     }
@@ -151,6 +159,7 @@ mod tests {
         let estimate = Estimate { value: 1500.0, low: 900.0, high: 2000.0 };
         let shown = with_interval(&estimate, Unit::Milliseconds);
         assert_eq!(shown, "≈\u{202f}1.50 s [0.900, 2.00]");
+        assert_eq!(range([900.0, 1500.0], Unit::Milliseconds), "0.900 – 1.50 s");
         assert_eq!(ratio(&Estimate::exactly(2.0)), "2.00\u{202f}×");
     }
 

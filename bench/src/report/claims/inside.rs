@@ -11,47 +11,64 @@ const NOTHING: f64 = 1.05;
 /// Exact to within this many hundredths.
 const EXACT: f64 = 5.0;
 
-/// The container uses the host's kernel; no driver boundary.
-pub fn no_translation(facts: &Facts) -> Claim {
-    let mut evidence = Vec::new();
-    let (mut same, mut unclear, mut slower) = (0, Vec::new(), Vec::new());
-    for metric in [Metric::M9, Metric::M11] {
-        for row in of_subject(facts, metric, Lane::W, "rrun") {
-            let bare = facts.row(metric, Lane::W, &row.case, "bare");
-            let Some(ratio) = bare.and_then(|bare| facts.slowdown(row, bare)) else { continue };
-            if ratio.low > NOTHING {
-                slower.push(format!("{}, {}", row.case, number::ratio(&ratio)));
-            } else if number::is_wide(&ratio) {
-                unclear.push(format!(
-                    "{} [{}, {}]",
-                    row.case,
-                    number::digits(ratio.low),
-                    number::digits(ratio.high)
-                ));
-            } else {
-                same += 1;
+/// What became of the cases of files and network.
+#[derive(Default)]
+struct Cases {
+    same: usize,
+    unclear: Vec<String>,
+    slower: Vec<String>,
+}
+
+impl Cases {
+    fn of(facts: &Facts) -> Self {
+        let mut cases = Self::default();
+        for metric in [Metric::M9, Metric::M11] {
+            for row in of_subject(facts, metric, Lane::W, "rrun") {
+                let bare = facts.row(metric, Lane::W, &row.case, "bare");
+                let Some(ratio) = bare.and_then(|bare| facts.slowdown(row, bare)) else { continue };
+                let (low, high) = (number::digits(ratio.low), number::digits(ratio.high));
+                if ratio.low > NOTHING {
+                    cases.slower.push(format!("{}, {}", row.case, number::ratio(&ratio)));
+                } else if number::is_wide(&ratio) && ratio.high > NOTHING {
+                    cases.unclear.push(format!("{} [{low}, {high}]", row.case));
+                } else {
+                    cases.same += 1;
+                }
             }
         }
+        cases
     }
-    let all = same + unclear.len() + slower.len();
-    if all > 0 {
-        evidence.push(format!(
-            "In {same} of {all} file and network cases a container took no longer than a bare process, or at most \
-             {NOTHING} times as long."
-        ));
+
+    fn all(&self) -> usize {
+        self.same + self.unclear.len() + self.slower.len()
     }
-    for (words, cases) in [("Slower than that", &slower), ("Too scattered to say", &unclear)] {
-        if !cases.is_empty() {
-            evidence.push(format!("{words}: {}.", cases.join("; ")));
-        }
+
+    fn evidence(&self) -> Vec<String> {
+        let same = format!(
+            "In {} of {} file and network cases a container took no longer than a bare process, or at most {NOTHING} \
+             times as long.",
+            self.same,
+            self.all()
+        );
+        let lists = [("Slower than that", &self.slower), ("Too scattered to say", &self.unclear)];
+        let lists = lists.into_iter().filter(|(_, cases)| !cases.is_empty());
+        let lists = lists.map(|(words, cases)| format!("{words}: {}.", cases.join("; ")));
+        (self.all() > 0).then_some(same).into_iter().chain(lists).collect()
     }
+}
+
+/// The container uses the host's kernel; no driver boundary.
+pub fn no_translation(facts: &Facts) -> Claim {
+    let cases = Cases::of(facts);
+    let mut evidence = cases.evidence();
     let machine = machines(facts, &mut evidence);
     let toll = facts.row(Metric::M7, Lane::W, "getppid", "rrun");
     let bare = facts.row(Metric::M7, Lane::W, "getppid", "bare");
     evidence.extend(compared(facts, toll, bare).map(|(_, sentence)| {
         format!("A system-call filter is a toll of its own, on every call. {sentence}.")
     }));
-    let verdict = match (same, unclear.len(), slower.len(), machine) {
+    let all = cases.all();
+    let verdict = match (cases.same, cases.unclear.len(), cases.slower.len(), machine) {
         (0, 0, 0, _) => Verdict::Open("neither files nor network were measured".to_owned()),
         (0, _, 0, _) => Verdict::Open("every case was too scattered".to_owned()),
         (_, 0, 0, Some(())) => Verdict::Holds(String::new()),
@@ -59,13 +76,16 @@ pub fn no_translation(facts: &Facts) -> Claim {
             "the container adds nothing that was measured; what a virtual machine adds is open: {}",
             no_machine(facts)
         )),
-        (_, some, 0, _) => Verdict::Partly(format!(
-            "no case was slower in the container, but {some} of {all} were too scattered to say"
+        (_, unclear, 0, _) => Verdict::Partly(format!(
+            "slower in the container: none of {all} cases, but {unclear} were too scattered to say"
         )),
         (0, 0, ..) => Verdict::Fails("every case was slower in the container".to_owned()),
-        (_, _, some, _) => {
-            Verdict::Partly(format!("{some} of {all} cases were slower in the container"))
+        (_, 0, slower, _) => {
+            Verdict::Partly(format!("slower in the container: {slower} of {all} cases"))
         }
+        (_, unclear, slower, _) => Verdict::Partly(format!(
+            "slower in the container: {slower} of {all} cases; too scattered to say: {unclear}"
+        )),
     };
     Claim {
         claim: "No translation of I/O between guest and host",
@@ -124,7 +144,7 @@ pub fn isolation(facts: &Facts) -> Claim {
         measured += 1;
         narrower += usize::from(ours.value() < bare.value());
         let shown = |row: &Row| number::quantity(row.value().unwrap_or(f64::NAN), row.unit);
-        evidence.push(format!("{case}: {}; of the bare process {}.", shown(ours), shown(bare)));
+        evidence.push(format!("{case}: {}; bare {}.", shown(ours), shown(bare)));
     }
     let out = facts.number(Metric::M13, Lane::R, OUT, "rrun").and_then(Row::value);
     if let Some(out) = out {
@@ -159,13 +179,9 @@ pub fn managed(facts: &Facts) -> Claim {
         .filter_map(|row| Some((row, row.value()?)))
         .collect();
     for (row, value) in &accuracy {
-        let side = if *value > 0.0 {
-            "more than the limit was let through"
-        } else {
-            "less than the limit was had"
-        };
+        let side = if *value > 0.0 { "above" } else { "below" };
         let off = number::quantity(value.abs(), Unit::Percent);
-        evidence.push(format!("{}: {off} {side}.", row.case));
+        evidence.push(format!("{}: {off} {side} the limit.", row.case));
     }
     // Less is what a busy host gives, too, and what the kernel keeps for a process; more is the limit's own fault.
     let exact = accuracy.iter().all(|(_, value)| *value <= EXACT);

@@ -78,7 +78,7 @@ pub fn fast(facts: &Facts) -> Claim {
     let mut evidence: Vec<String> = [cold, restored, instructions]
         .into_iter()
         .flatten()
-        .map(|(_, sentence)| sentence)
+        .map(|(_, sentence)| sentence + ".")
         .collect();
     for subject in ["vm microvm", "vm restored"] {
         let shown = start(subject).filter(|row| row.value().is_some());
@@ -108,7 +108,8 @@ pub fn light(facts: &Facts) -> Claim {
         Some(Side::Unclear) => Verdict::Open("the interval has both sides in it".to_owned()),
         None => Verdict::Open("the memory of both was not measured".to_owned()),
     };
-    let mut evidence: Vec<String> = against.into_iter().map(|(_, sentence)| sentence).collect();
+    let mut evidence: Vec<String> =
+        against.into_iter().map(|(_, sentence)| sentence + ".").collect();
     for row in ["bare", "runc", "crun"].into_iter().filter_map(|subject| facts.memory(subject)) {
         evidence.push(format!("For comparison, {}: {}.", row.subject, number::of_row(row)));
     }

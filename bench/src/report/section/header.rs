@@ -81,37 +81,36 @@ pub fn headlines(facts: &Facts) -> Vec<Headline> {
     let mut all = Vec::new();
     let start = |subject: &str| facts.number(Metric::M1, Lane::W, "run", subject);
     if let Some(ours) = start("rrun") {
-        let about = format!(
-            "{} until a container's first instruction, with a system-call filter",
-            interval(ours).map_or_else(String::new, |interval| format!("{interval},"))
-        );
-        all.push(Headline { figure: rough(ours), about: about.trim_start().to_owned() });
+        let interval = interval(ours).map_or_else(String::new, |interval| format!(" {interval}"));
+        let about =
+            format!("to a container's first instruction, with a system-call filter{interval}");
+        all.push(Headline { figure: rough(ours), about });
         for (subject, about) in [
-            ("runc", "as long takes the same start with runc"),
-            ("crun", "as long takes the same start with crun"),
-            ("crun without a cgroup", "as long takes it with crun, which makes no cgroup here"),
-            ("vm microvm", "as long takes a cold, tuned virtual machine"),
-            ("vm restored", "as long takes a virtual machine that is restored from memory"),
+            ("runc", "as long for the same start with runc"),
+            ("crun", "as long for the same start with crun"),
+            ("crun without a cgroup", "as long for it with crun, which makes no cgroup here"),
+            ("vm microvm", "as long for a cold, tuned virtual machine"),
+            ("vm restored", "as long for a virtual machine restored from memory"),
         ] {
             let ratio = start(subject).and_then(|other| facts.ratio(other, ours));
             all.extend(ratio.map(|ratio| times(&ratio, about)));
         }
         // Of the floor one wants to know how far above it we are, of the others how far below.
         let floor = start("floor").and_then(|floor| facts.ratio(ours, floor));
-        let about = "as long takes rrun as the least that the kernel can be asked for a container";
+        let about = "as long as the floor, the least that the kernel can be asked for a container";
         all.extend(floor.map(|ratio| times(&ratio, about)));
     }
     let counted = |subject: &str| facts.number(Metric::M1i, Lane::I, "run", subject);
     let pair = counted("vm microvm").zip(counted("rrun"));
     if let Some(ratio) = pair.and_then(|(machine, ours)| facts.ratio(machine, ours)) {
-        all.push(times(&ratio, "as many instructions takes the boot of a tuned virtual machine"));
+        all.push(times(&ratio, "as many instructions for the boot of a tuned virtual machine"));
     }
     if let Some(row) = facts.memory("rrun") {
         let machine = facts.memory("vm").map_or_else(String::new, |machine| {
             let value = machine.value().unwrap_or(f64::NAN);
             format!("; to an idle virtual machine {}", number::quantity(value, machine.unit))
         });
-        let about = format!("of memory are charged to an idle container{machine}");
+        let about = format!("of memory charged to an idle container{machine}");
         all.push(Headline { figure: rough(row), about });
     }
     all
@@ -129,8 +128,8 @@ fn rough(row: &Row) -> String {
 /// "[3.46, 9.90]".
 fn interval(row: &Row) -> Option<String> {
     let summary = row.summary.as_ref().filter(|summary| summary.low < summary.high)?;
-    let ends = [summary.low, summary.high].map(|end| number::quantity(end, row.unit));
-    Some(format!("[{}]", ends.join(", ")))
+    let (low, high) = (number::digits(summary.low), number::digits(summary.high));
+    Some(format!("[{low}, {high}]"))
 }
 
 /// A ratio large, its interval small.

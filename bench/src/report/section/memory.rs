@@ -1,7 +1,7 @@
 //! What an instance that waits keeps in memory, and how many fit.
 
-use super::{Section, by_subject, measured, plots};
-use crate::report::facts::Facts;
+use super::{Section, by_subject, definitions, measured, notes, plots};
+use crate::report::facts::{Facts, is_vm};
 use crate::report::html::{Html, plain};
 use crate::report::number;
 use crate::report::svg::{Bar, Part, bars};
@@ -12,9 +12,15 @@ pub fn section(facts: &Facts) -> Section {
     let cases = facts.cases(Metric::M4, Lane::W);
     let density = facts.cases(Metric::M5, Lane::W);
     let mut body = plots([plot(facts)]).then(by_subject(facts, Metric::M4, Lane::W, &cases));
+    body = body.then(definitions(facts, Metric::M4, Lane::W, &cases));
     let table = by_subject(facts, Metric::M5, Lane::W, &density);
     if !table.is_none() {
-        body = body.then(plain("h3", "How many fit")).then(table);
+        body = body
+            .then(plain("h3", "How many fit"))
+            .then(table)
+            // A cap is no density: who reads the number has to read why it is not larger.
+            .then(notes(facts, Metric::M5, Lane::W))
+            .then(definitions(facts, Metric::M5, Lane::W, &density));
     }
     Section {
         id: "memory",
@@ -31,10 +37,29 @@ fn plot(facts: &Facts) -> Html {
     if rows.is_empty() {
         return Html::none();
     }
-    let bars_of_all: Vec<Bar> = rows.iter().map(|row| bar(facts, row)).collect();
-    let caption = "From dark to light: user memory, the kernel's for the instance, and what its start left charged to the \
-        caller, where they are told apart. On a logarithmic axis lengths are no shares.";
-    bars("Charged to an idle instance.", caption, "KiB", &bars_of_all)
+    // Beside a machine every container is a line of no length; parts of a bar need an axis from zero.
+    let (machines, others): (Vec<&Row>, Vec<&Row>) =
+        rows.iter().copied().partition(|row| is_vm(&row.subject));
+    let all: Vec<Bar> = others.iter().map(|row| bar(facts, row)).collect();
+    let longest = others.iter().filter_map(|row| whole(facts, row)).fold(0.0, f64::max);
+    let mut caption = "From solid to faint: user memory, the kernel's for the instance, and what its start left charged \
+        to the caller, where they are told apart."
+        .to_owned();
+    for machine in machines {
+        let Some(value) = whole(facts, machine).filter(|_| longest > 0.0) else { continue };
+        caption.push_str(&format!(
+            " Not drawn: {}, {}, a bar {} times as long as the longest here.",
+            machine.subject,
+            number::quantity(value, machine.unit),
+            number::digits(value / longest)
+        ));
+    }
+    bars("Charged to an idle instance.", &caption, "KiB", &all)
+}
+
+/// All that is charged for the instance of a row.
+fn whole(facts: &Facts, row: &Row) -> Option<f64> {
+    facts.memory(&row.subject).unwrap_or(row).value()
 }
 
 fn bar(facts: &Facts, row: &Row) -> Bar {
@@ -45,11 +70,11 @@ fn bar(facts: &Facts, row: &Row) -> Bar {
         Some(kernel) if kernel <= own => vec![part("user", own - kernel), part("kernel", kernel)],
         _ => vec![part("all", own)],
     };
-    let whole = facts.memory(&row.subject).unwrap_or(row);
-    let rest = whole.value().unwrap_or_default() - own;
+    let whole = whole(facts, row).unwrap_or(own);
+    let rest = whole - own;
     if rest > 0.0 {
         parts.push(part("left with the caller", rest));
     }
-    let words = number::quantity(whole.value().unwrap_or_default(), row.unit);
+    let words = number::quantity(whole, row.unit);
     Bar { subject: row.subject.clone(), parts, words }
 }

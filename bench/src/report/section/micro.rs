@@ -24,10 +24,11 @@ pub fn section(facts: &Facts) -> Section {
             if table.is_none() {
                 return Html::none();
             }
+            let dots = ratios(facts, metric, lane, &cases);
             let title = format!("{}, {words}", title(metric));
-            let about = sure(facts, metric, lane).unwrap_or_default();
+            let about = sure(facts, metric, lane, &dots).unwrap_or_default();
             let head = plain("h3", title).then(class("p", "soft", about));
-            let body = head.then(plot(facts, metric, lane, words));
+            let body = head.then(plot(metric, words, &dots));
             class("div", "block", body.then(folded("Figures", table)))
         });
         parts.into_iter().collect::<Html>()
@@ -38,7 +39,7 @@ pub fn section(facts: &Facts) -> Section {
         title: "What running inside costs",
         lead: "The same static program does the same operations as a bare process, in containers, and as the first \
             process of a virtual machine. 1 is the bare process; rates are turned over, so right of 1 is always slower.",
-        body: if body.is_none() { body } else { class("div", "plots", body) },
+        body: if body.is_none() { body } else { class("div", "blocks", body) },
     }
 }
 
@@ -56,17 +57,26 @@ fn cases<'a>(facts: &Facts<'a>, metric: Metric, lane: Lane) -> Vec<&'a str> {
     cases
 }
 
+/// Everyone's slowdowns, case by case; drawing them anew is dear, so it is done once.
+fn ratios(facts: &Facts, metric: Metric, lane: Lane, cases: &[&str]) -> Vec<Dot> {
+    let dot = |case: &&str| Dot {
+        case: (*case).to_owned(),
+        ratios: slowdowns(facts, metric, lane, case),
+    };
+    cases.iter().map(dot).filter(|dot| !dot.ratios.is_empty()).collect()
+}
+
 /// How far the figures can be trusted, in a sentence.
-fn sure(facts: &Facts, metric: Metric, lane: Lane) -> Option<String> {
-    let counts = || facts.of(metric, lane).filter_map(|row| row.summary.as_ref()).map(|one| one.n);
+fn sure(facts: &Facts, metric: Metric, lane: Lane, dots: &[Dot]) -> Option<String> {
+    let is_case = |row: &&Row| dots.iter().any(|dot| dot.case == row.case);
+    let counts = || {
+        let rows = facts.of(metric, lane).filter(is_case);
+        rows.filter_map(|row| row.summary.as_ref()).map(|summary| summary.n)
+    };
     let (least, most) = (counts().min()?, counts().max()?);
-    let mut all = 0;
-    let mut unclear = 0;
-    for case in cases(facts, metric, lane) {
-        let ratios = slowdowns(facts, metric, lane, case);
-        all += ratios.len();
-        unclear += ratios.iter().filter(|(_, ratio)| number::is_inconclusive(ratio)).count();
-    }
+    let all = dots.iter().map(|dot| dot.ratios.len()).sum::<usize>();
+    let unclear = dots.iter().flat_map(|dot| &dot.ratios);
+    let unclear = unclear.filter(|(_, ratio)| number::is_inconclusive(ratio)).count();
     let n = if least == most { format!("{least}") } else { format!("{least} to {most}") };
     let few = if least < FEW { ", which is few" } else { "" };
     let unclear = match unclear {
@@ -79,18 +89,13 @@ fn sure(facts: &Facts, metric: Metric, lane: Lane) -> Option<String> {
     Some(format!("Medians of {n} samples{few}.{unclear}"))
 }
 
-fn plot(facts: &Facts, metric: Metric, lane: Lane, words: &str) -> Html {
-    let rows: Vec<Dot> = cases(facts, metric, lane)
-        .into_iter()
-        .map(|case| Dot { case: case.to_owned(), ratios: slowdowns(facts, metric, lane, case) })
-        .filter(|row| !row.ratios.is_empty())
-        .collect();
+fn plot(metric: Metric, words: &str, rows: &[Dot]) -> Html {
     if rows.is_empty() {
         return Html::none();
     }
     let title = format!("{}.", title(metric));
     let caption = format!("Times the bare process ({words}), with 95 % intervals.");
-    dots(&title, &caption, &rows)
+    dots(&title, &caption, rows)
 }
 
 /// How many times slower than the bare process each subject is.
@@ -124,8 +129,10 @@ mod tests {
         let run = serde_json::json!({});
         let results = Isobench { schema: SCHEMA, run, rows, problems: Vec::new() };
         let facts = Facts::new(&results);
-        assert_eq!(cases(&facts, Metric::M6, Lane::W), ["integer"]);
-        sure(&facts, Metric::M6, Lane::W)
+        let cases = cases(&facts, Metric::M6, Lane::W);
+        assert_eq!(cases, ["integer"]);
+        let dots = ratios(&facts, Metric::M6, Lane::W, &cases);
+        sure(&facts, Metric::M6, Lane::W, &dots)
     }
 
     #[test]

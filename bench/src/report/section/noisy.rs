@@ -3,7 +3,7 @@
 //! What a newcomer would get wrong: cases are sentences of several parts, "cpu hog | limits | cpu", and not all of them are
 //! slowdowns: "containment | …" counts whether the host went on.
 
-use super::{Section, by_subject};
+use super::{Section, by_subject, definitions};
 use crate::report::facts::{Facts, order};
 use crate::report::html::{Html, class, folded, plain, table};
 use crate::report::number;
@@ -15,7 +15,7 @@ pub fn section(facts: &Facts) -> Section {
     let parts = [
         (
             "By the clock",
-            "Times as long as alone. Black: it did not finish within ten times as long.",
+            "Times as long as alone. DNF: it did not finish within ten times as long.",
             by_clock(facts),
         ),
         (
@@ -92,10 +92,10 @@ fn by_clock(facts: &Facts) -> Html {
     };
     let line = |line: &[&str; 2]| {
         let cells = columns.iter().map(|(_, name)| cell(line, name)).collect();
-        (format!("{}, victim: {}", line[0], line[1]), cells)
+        (format!("{} → {}", line[0], line[1]), cells)
     };
     let names: Vec<&str> = columns.iter().map(|(_, name)| name.as_str()).collect();
-    heat("aggressor", &names, lines.iter().map(line).collect())
+    heat("aggressor → victim", &names, lines.iter().map(line).collect())
 }
 
 /// Everyone's neighbours in lane I: each has a configuration of its own.
@@ -156,7 +156,8 @@ fn contained(facts: &Facts) -> Html {
 fn exact(facts: &Facts) -> Html {
     let mut cases = facts.cases(Metric::M6, Lane::W);
     cases.retain(|case| facts.row(Metric::M6, Lane::W, case, "bare").is_none());
-    by_subject(facts, Metric::M6, Lane::W, &cases)
+    let table = by_subject(facts, Metric::M6, Lane::W, &cases);
+    table.then(definitions(facts, Metric::M6, Lane::W, &cases))
 }
 
 fn shown(row: &Row) -> Cell {

@@ -1,6 +1,6 @@
 //! nginx, an API and PostgreSQL, as services are run.
 
-use super::{Section, by_subject, measured, plots};
+use super::{Section, by_subject, definitions, measured, plots};
 use crate::report::facts::Facts;
 use crate::report::html::{Html, plain};
 use crate::report::number;
@@ -29,7 +29,8 @@ pub fn section(facts: &Facts) -> Section {
         let table = by_subject(facts, Metric::M14, Lane::W, &of_group);
         if table.is_none() { table } else { plain("h3", GROUPS[group].1).then(table) }
     });
-    let body = plots([plot]).then(tables.collect::<Html>());
+    let definitions = definitions(facts, Metric::M14, Lane::W, &cases);
+    let body = plots([plot]).then(tables.collect::<Html>()).then(definitions);
     let note =
         plain("p", "Not a Kubernetes measurement: replicas stand behind one proxy on one host.");
     Section {

@@ -138,50 +138,47 @@ fn samples(row: &Row) -> Option<&[f64]> {
 fn lines(facts: &Facts, case: &str, rows: &[&Row]) -> Html {
     let base = |subject: &str| facts.number(Metric::M1, Lane::W, case, subject);
     let (floor, rrun, machine) = (base("floor"), base("rrun"), base("vm microvm"));
-    let ratio = |row: &Row, base: Option<&Row>| {
-        let Some(base) = base.filter(|base| base.subject != row.subject) else {
-            return "–".to_owned();
-        };
-        if !facts.may_divide(row, base) {
-            return "withheld: emulated".to_owned();
-        }
-        facts.ratio(row, base).map_or_else(|| "–".to_owned(), |ratio| number::ratio(&ratio))
-    };
+    let withheld =
+        machine.zip(rrun).is_some_and(|(machine, ours)| !facts.may_divide(ours, machine));
+    let divided = machine.filter(|_| !withheld);
+    let tails = rows.iter().any(|row| row.summary.as_ref().is_some_and(|one| one.p95.is_some()));
     let line = |row: &&Row| -> Vec<Html> {
         let Some(summary) = &row.summary else { return vec![row.subject.clone().into()] };
         let shown = |value: f64| number::quantity(value, row.unit);
-        let p95 = summary.p95.map_or_else(|| too_small(summary.n), shown);
-        let quartiles = summary.quartiles.map(shown).join(" – ");
-        [
+        let mut cells = vec![
             row.subject.clone(),
             summary.n.to_string(),
             shown(summary.min),
             number::of_summary(summary, row.unit),
-            quartiles,
-            p95,
-            ratio(row, floor),
-            ratio(row, rrun),
-            ratio(row, machine),
-        ]
-        .map(Html::from)
-        .into()
+            number::range(summary.quartiles, row.unit),
+        ];
+        if tails {
+            cells.push(summary.p95.map_or_else(|| too_small(summary.n), shown));
+        }
+        // A column that says the same of everyone is no column.
+        let bases = [floor, rrun, divided].into_iter().flatten();
+        cells.extend(bases.map(|base| ratio(facts, row, base)));
+        cells.into_iter().map(Html::from).collect()
     };
-    let heads =
-        ["", "n", "min", "median [95 %]", "quartiles", "p95", "÷ floor", "÷ rrun", "÷ vm microvm"];
-    // A column that says the same of everyone is no column.
-    let withheld =
-        machine.is_some_and(|machine| rrun.is_some_and(|rrun| !facts.may_divide(rrun, machine)));
-    let columns = if machine.is_none() || withheld { 8 } else { 9 };
-    let lines = rows.iter().map(line).map(|mut cells: Vec<Html>| {
-        cells.truncate(columns);
-        cells
-    });
-    let table = table(&heads[..columns], lines.collect());
-    if withheld {
-        let why = "Division by a virtual machine's time is withheld: it is an emulator's.";
-        return table.then(class("p", "soft", why));
+    let mut heads = vec!["", "n", "min", "median [95 %]", "quartiles"];
+    heads.extend(tails.then_some("p95"));
+    let bases = [(floor, "÷ floor"), (rrun, "÷ rrun"), (divided, "÷ vm microvm")];
+    heads.extend(bases.into_iter().filter_map(|(base, head)| base.map(|_| head)));
+    let table = table(&heads, rows.iter().map(line).collect());
+    let most = rows.iter().filter_map(|row| Some(row.summary.as_ref()?.n)).max().unwrap_or(0);
+    let tails = (!tails).then(|| format!("No 95th percentile: {}.", too_small(most)));
+    let why = "Division by a virtual machine's time is withheld: it is an emulator's.".to_owned();
+    let notes = tails.into_iter().chain(withheld.then_some(why));
+    table.then(notes.map(|note| class("p", "soft", note)).collect::<Html>())
+}
+
+fn ratio(facts: &Facts, row: &Row, base: &Row) -> String {
+    match facts.ratio(row, base) {
+        _ if base.subject == row.subject => "–".to_owned(),
+        _ if !facts.may_divide(row, base) => "withheld: emulated".to_owned(),
+        Some(ratio) => number::ratio(&ratio),
+        None => "–".to_owned(),
     }
-    table
 }
 
 fn too_small(n: usize) -> String {
