@@ -2,7 +2,7 @@
 
 use super::{Section, by_subject, measured, plots};
 use crate::report::facts::Facts;
-use crate::report::html::Html;
+use crate::report::html::{Html, folded};
 use crate::report::number;
 use crate::report::svg::{Bar, Part, bars};
 use crate::result::{Lane, Metric, Row};
@@ -11,7 +11,8 @@ use crate::result::{Lane, Metric, Row};
 pub fn section(facts: &Facts) -> Section {
     let cases = facts.cases(Metric::M1i, Lane::I);
     let drawn = cases.iter().map(|case| plot(facts, case));
-    let body = plots(drawn).then(by_subject(facts, Metric::M1i, Lane::I, &cases));
+    let table = folded("Figures", by_subject(facts, Metric::M1i, Lane::I, &cases));
+    let body = plots(drawn).then(table);
     Section {
         id: "instructions",
         title: "Start, in instructions",

@@ -29,9 +29,8 @@ pub fn section(facts: &Facts) -> Section {
 
 fn line(row: &Row) -> Vec<Html> {
     let summary = row.summary.as_ref();
-    let quartiles = summary.map_or_else(String::new, |summary| {
-        summary.quartiles.map(|value| number::quantity(value, row.unit)).join(" – ")
-    });
+    let quartiles =
+        summary.map_or_else(String::new, |summary| number::range(summary.quartiles, row.unit));
     let notes = row.notes.iter().map(|note| plain("div", plain("small", note.clone())));
     vec![
         row.subject.clone().into(),
