@@ -4,9 +4,11 @@
 //! The pidfd is opened first and the start time read after; the other way round the pid may change hands in between.
 
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::host::pseudo;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Two fields of /proc/PID/stat, see proc_pid_stat(5).
@@ -34,7 +36,7 @@ impl ProcStat {
             return Ok(None);
         }
         let path = format!("/proc/{pid}/stat");
-        match std::fs::read(&path) {
+        match pseudo::read(Path::new(&path)) {
             Ok(line) => Self::parse(&line)
                 .map(Some)
                 .ok_or_else(|| Error::new(Kind::Internal, format!("{path} is not as expected"))),
