@@ -22,18 +22,15 @@ pub(super) fn rewrite(flags: Flags, tokens: &[OsString]) -> Vec<OsString> {
 }
 
 /// The flags before the first positional, respelled, and what follows them untouched.
-pub(super) fn before_positional<'a>(
-    flags: Flags,
-    tokens: &'a [OsString],
-) -> (Vec<OsString>, &'a [OsString]) {
+pub(super) fn before_positional(flags: Flags, tokens: &[OsString]) -> (Vec<OsString>, &[OsString]) {
     walk(flags, tokens, 0)
 }
 
 /// The same, with the first positional itself; a `--` directly after it is dropped.
-pub(super) fn through_positional<'a>(
+pub(super) fn through_positional(
     flags: Flags,
-    tokens: &'a [OsString],
-) -> (Vec<OsString>, &'a [OsString]) {
+    tokens: &[OsString],
+) -> (Vec<OsString>, &[OsString]) {
     let (own, rest) = walk(flags, tokens, 1);
     match rest.split_first() {
         Some((dashes, program)) if dashes == "--" => (own, program),
@@ -42,11 +39,7 @@ pub(super) fn through_positional<'a>(
 }
 
 /// Respells until `positionals` of them were passed and another comes.
-fn walk<'a>(
-    flags: Flags,
-    tokens: &'a [OsString],
-    mut positionals: usize,
-) -> (Vec<OsString>, &'a [OsString]) {
+fn walk(flags: Flags, tokens: &[OsString], mut positionals: usize) -> (Vec<OsString>, &[OsString]) {
     let mut respelled = Vec::with_capacity(tokens.len());
     let mut rest = tokens;
     let mut flags_are_over = false;
