@@ -106,11 +106,15 @@ fn change(tree: Fd, changes: &Changes) -> Done {
 /// The directory a new file system goes on. A procfs or sysfs goes only where the path itself names a directory, not
 /// through a link at its end, because later steps trust what lies there (CVE-2019-19921).
 fn directory_for(state: &State, fs: &FileSystem<'_>, place: &Place<'_>) -> Result<Fd, Fault> {
+    let strict = fs.fs_type == c"proc" || fs.fs_type == c"sysfs";
+    let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_DIRECTORY;
+    if strict && let Ok(fd) = path::open_in_root(state.fd(place.root), place.path, flags) {
+        return Ok(fd.into_raw());
+    }
     // A tmpfs takes its mode from the directory; one on a directory that nobody made has the kernel's own.
     let mode = if fs.inherit_mode { 0o1777 } else { 0o755 };
     let fd = target(state, place, Create::Directory(mode))?;
-    if fs.fs_type == c"proc" || fs.fs_type == c"sysfs" {
-        let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_DIRECTORY;
+    if strict {
         path::close(fd);
         return path::open_in_root(state.fd(place.root), place.path, flags)
             .at(Call::NotADirectory)
@@ -193,6 +197,11 @@ pub(crate) fn directory(state: &State, place: &Place<'_>, mode: u32) -> Done {
 }
 
 pub(crate) fn open(state: &mut State, place: &Place<'_>, out: Slot) -> Done {
+    let flags = libc::O_PATH | libc::O_DIRECTORY;
+    if let Ok(fd) = path::open_in_root(state.fd(place.root), place.path, flags) {
+        state.keep(out, fd);
+        return Ok(());
+    }
     let fd = target(state, place, Create::Directory(0o755))?;
     if !path::stat(fd).at(Call::Stat)?.is_directory() {
         return Err(Fault { call: Call::NotADirectory, errno: libc::ENOTDIR, detail: 0 });

@@ -121,6 +121,8 @@ pub struct NotifyTo {
 pub enum Op<'a> {
     /// Tells the parent, and waits.
     Reach(Checkpoint),
+    /// Waits for leave that the parent gives without being told.
+    Await,
     /// Fails with this errno: fault injection.
     Fail(i32),
 
