@@ -307,6 +307,8 @@ impl<'a> Lowering<'a> {
             parameters: self.parameters.next().ok_or_else(out_of_step)?,
             attrs: fs.attrs,
             inherit_mode: fs.inherit_mode,
+            // A hook starts in the directory that rrun was started in.
+            may_enter: !self.plan.steps.iter().any(|step| matches!(step.act, Act::Hook(_))),
         })
     }
 
