@@ -255,7 +255,7 @@ fn worst(facts: &Facts, configuration: &str, evidence: &mut Vec<String>) -> Opti
     let (row, value) = numbers.max_by(|a, b| a.1.total_cmp(&b.1))?;
     evidence.push(format!(
         "The worst neighbour with {configuration}: {}: {}.",
-        row.case,
+        row.case.replace(" | ", ", "),
         number::of_row(row)
     ));
     Some(value)
