@@ -88,6 +88,8 @@ fn put(directory: &Path, name: &str, text: &str) -> Result<(), String> {
 /// # Errors
 /// A sentence.
 pub fn render(results: &Isobench, directory: &Path) -> Result<(), String> {
+    let told = |why: std::io::Error| format!("{}: {why}", directory.display());
+    fs::create_dir_all(directory).map_err(told)?;
     put(directory, "report.md", &markdown(results))?;
     put(directory, "report.html", &html(results))
 }

@@ -71,10 +71,34 @@ impl<'a> Facts<'a> {
         if self.may_divide(row, base) { row.ratio(base) } else { None }
     }
 
-    /// The row of a metric, a case and a subject.
+    /// How many times longer `row` takes than `base`, where that may be said; of a rate, how many times less it is.
     #[must_use]
-    pub fn row(&self, metric: Metric, case: &str, subject: &str) -> Option<&'a Row> {
-        self.results.row(metric, case, subject)
+    pub fn slowdown(&self, row: &Row, base: &Row) -> Option<Estimate> {
+        let ratio = self.ratio(row, base)?;
+        let turned =
+            Estimate { value: 1.0 / ratio.value, low: 1.0 / ratio.high, high: 1.0 / ratio.low };
+        Some(if row.unit.more_is_better() { turned } else { ratio })
+    }
+
+    /// The row of a metric, a lane, a case and a subject: the same case may have been measured in two lanes.
+    #[must_use]
+    pub fn row(&self, metric: Metric, lane: Lane, case: &str, subject: &str) -> Option<&'a Row> {
+        self.of(metric, lane).find(|row| row.case == case && row.subject == subject)
+    }
+
+    /// The same, if it has a number.
+    #[must_use]
+    pub fn number(&self, metric: Metric, lane: Lane, case: &str, subject: &str) -> Option<&'a Row> {
+        self.row(metric, lane, case, subject).filter(|row| row.value().is_some())
+    }
+
+    /// A number of an idle instance's whole memory: what its own cgroup is charged, and what its start left charged to
+    /// its caller, for who clones from there looks small otherwise.
+    #[must_use]
+    pub fn memory(&self, subject: &str) -> Option<&'a Row> {
+        ["charge, total", "charge"]
+            .into_iter()
+            .find_map(|case| self.number(Metric::M4, Lane::W, case, subject))
     }
 
     /// The rows of a metric in a lane.
@@ -168,6 +192,19 @@ mod tests {
         results.rows.iter_mut().for_each(|row| row.unit = Unit::Kibibytes);
         let facts = Facts::new(&results);
         assert!(facts.ratio(&results.rows[1], &results.rows[0]).is_some());
+    }
+
+    #[test]
+    fn the_same_case_in_two_lanes_is_two_rows() {
+        let row = |lane, value| {
+            Row::new(Metric::M7, "getppid", "rrun", Unit::Nanoseconds, "").lane(lane).exact(value)
+        };
+        let rows = vec![row(Lane::I, 477.0), row(Lane::W, 160.0)];
+        let results = Isobench { schema: SCHEMA, run: json!({}), rows, problems: Vec::new() };
+        let facts = Facts::new(&results);
+        let found = |lane| facts.row(Metric::M7, lane, "getppid", "rrun").and_then(Row::value);
+        assert_eq!([found(Lane::I), found(Lane::W)], [Some(477.0), Some(160.0)]);
+        assert_eq!(found(Lane::R), None);
     }
 
     #[test]

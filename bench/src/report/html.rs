@@ -118,6 +118,17 @@ pub fn table(heads: &[&str], rows: Vec<Vec<Html>>) -> Html {
     element("div", &[("class", "scroll"), ("tabindex", "0")], plain("table", table))
 }
 
+/// What only some want to see, behind a line that says what it is.
+#[must_use]
+pub fn folded(summary: &str, content: impl Into<Html>) -> Html {
+    let content = content.into();
+    if content.is_none() {
+        content
+    } else {
+        plain("details", plain("summary", summary).then(content))
+    }
+}
+
 /// The whole document. The style sheet is ours and has no `<`.
 #[must_use]
 pub fn document(title: &str, style: &'static str, body: Html) -> String {

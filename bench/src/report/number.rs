@@ -21,7 +21,7 @@ pub fn digits(value: f64) -> String {
         _ => 4,
     };
     let plain = format!("{value:.places$}");
-    if size < 10_000.0 { plain } else { grouped(&plain) }
+    if size < 10_000.0 { plain.replace('-', "−") } else { grouped(&plain) }
 }
 
 fn grouped(plain: &str) -> String {
@@ -71,18 +71,45 @@ pub fn quantity(value: f64, unit: Unit) -> String {
     }
 }
 
-/// "3.63 ms [3.60, 3.71]", everything in the unit of the value.
+/// Half of an interval may be this part of its value: beyond, the number is a size, not a measure.
+pub const STEADY: f64 = 0.05;
+
+/// Whether the interval is wider than that.
+#[must_use]
+pub fn is_wide(estimate: &Estimate) -> bool {
+    estimate.high - estimate.low > 2.0 * STEADY * estimate.value.abs()
+}
+
+/// Whether an interval is too wide to say on which side of 1 a ratio is.
+#[must_use]
+pub fn is_inconclusive(ratio: &Estimate) -> bool {
+    is_wide(ratio) && (ratio.low..=ratio.high).contains(&1.0)
+}
+
+/// "3.63 ms [3.60, 3.71]", everything in the unit of the value; "≈" before one whose interval is wide.
 #[must_use]
 pub fn with_interval(estimate: &Estimate, unit: Unit) -> String {
     let (by, _) = scale(estimate.value.abs(), unit);
     let (low, high) = (digits(estimate.low / by), digits(estimate.high / by));
     let value = quantity(estimate.value, unit);
-    if estimate.low == estimate.high { value } else { format!("{value} [{low}, {high}]") }
+    let about = if is_wide(estimate) { "≈\u{202f}" } else { "" };
+    if estimate.low == estimate.high { value } else { format!("{about}{value} [{low}, {high}]") }
 }
 
-/// A ratio with its interval: "1.96 × [1.92, 2.01]".
+/// "1.58 – 4.67 ms": both ends in the unit of the upper.
+#[must_use]
+pub fn range(ends: [f64; 2], unit: Unit) -> String {
+    let (by, _) = scale(ends[1].abs(), unit);
+    format!("{} – {}", digits(ends[0] / by), quantity(ends[1], unit))
+}
+
+/// A ratio with its interval, "1.96 × [1.92, 2.01]", or that it says nothing.
 #[must_use]
 pub fn ratio(estimate: &Estimate) -> String {
+    if is_inconclusive(estimate) {
+        let (low, high) = (digits(estimate.low), digits(estimate.high));
+        return format!("inconclusive [{low}, {high}]");
+    }
     with_interval(estimate, Unit::Ratio)
 }
 
@@ -122,6 +149,7 @@ mod tests {
             quantity(312.0, Unit::Count),
         ];
         assert_eq!(shown, ["3.63 ms", "1.27 s", "398 Minstr", "128 MiB", "0 ms", "312"]);
+        assert_eq!(digits(-0.586), "−0.586");
         assert_eq!(digits(969_482.0), "969\u{202f}482");
         assert_eq!(digits(f64::NAN), "–");
     }
@@ -129,8 +157,18 @@ mod tests {
     #[test]
     fn an_interval_has_the_unit_of_its_value() {
         let estimate = Estimate { value: 1500.0, low: 900.0, high: 2000.0 };
-        assert_eq!(with_interval(&estimate, Unit::Milliseconds), "1.50 s [0.900, 2.00]");
+        let shown = with_interval(&estimate, Unit::Milliseconds);
+        assert_eq!(shown, "≈\u{202f}1.50 s [0.900, 2.00]");
+        assert_eq!(range([900.0, 1500.0], Unit::Milliseconds), "0.900 – 1.50 s");
         assert_eq!(ratio(&Estimate::exactly(2.0)), "2.00\u{202f}×");
+    }
+
+    #[test]
+    fn a_ratio_that_says_nothing_says_so() {
+        let ratio = |value, low, high| ratio(&Estimate { value, low, high });
+        assert_eq!(ratio(1.1, 0.8, 1.4), "inconclusive [0.800, 1.40]");
+        assert_eq!(ratio(1.01, 0.99, 1.02), "1.01\u{202f}× [0.990, 1.02]");
+        assert_eq!(ratio(2.0, 1.5, 3.0), "≈\u{202f}2.00\u{202f}× [1.50, 3.00]");
     }
 
     #[test]

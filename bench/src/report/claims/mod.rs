@@ -9,7 +9,7 @@ mod starting;
 
 use super::facts::{Facts, Virtualization};
 use super::number;
-use crate::result::{Metric, Row};
+use crate::result::{Lane, Metric, Row};
 use crate::stats::Estimate;
 use std::fmt;
 
@@ -85,8 +85,9 @@ fn compared(facts: &Facts, above: Option<&Row>, below: Option<&Row>) -> Option<(
     let (above, below) = (above?, below?);
     let ratio = facts.ratio(above, below)?;
     let sentence = format!(
-        "{}: {} {}, {} {}: {}",
+        "{}{}: {} {}, {} {}; {}",
         above.metric.title(),
+        if above.case == "run" { String::new() } else { format!(", {}", above.case) },
         above.subject,
         number::of_row(above),
         below.subject,
@@ -97,8 +98,8 @@ fn compared(facts: &Facts, above: Option<&Row>, below: Option<&Row>) -> Option<(
 }
 
 /// Rows of a metric with a number, of one subject.
-fn of_subject<'a>(facts: &Facts<'a>, metric: Metric, subject: &str) -> Vec<&'a Row> {
-    let rows = facts.results.of(metric);
+fn of_subject<'a>(facts: &Facts<'a>, metric: Metric, lane: Lane, subject: &str) -> Vec<&'a Row> {
+    let rows = facts.of(metric, lane);
     rows.filter(|row| row.subject == subject && row.value().is_some()).collect()
 }
 

@@ -47,8 +47,8 @@ pub fn portable(facts: &Facts) -> Claim {
 
 /// Faster than a virtual machine.
 pub fn fast(facts: &Facts) -> Claim {
-    let start = |subject| facts.row(Metric::M1, "run", subject);
-    let counted = |subject| facts.row(Metric::M1i, "run", subject);
+    let start = |subject| facts.row(Metric::M1, Lane::W, "run", subject);
+    let counted = |subject| facts.row(Metric::M1i, Lane::I, "run", subject);
     let cold = compared(facts, start("vm microvm"), start("rrun"));
     let restored = compared(facts, start("vm restored"), start("rrun"));
     let instructions = compared(facts, counted("vm microvm"), counted("rrun"));
@@ -78,7 +78,7 @@ pub fn fast(facts: &Facts) -> Claim {
     let mut evidence: Vec<String> = [cold, restored, instructions]
         .into_iter()
         .flatten()
-        .map(|(_, sentence)| sentence)
+        .map(|(_, sentence)| sentence + ".")
         .collect();
     for subject in ["vm microvm", "vm restored"] {
         let shown = start(subject).filter(|row| row.value().is_some());
@@ -101,23 +101,21 @@ pub fn fast(facts: &Facts) -> Claim {
 
 /// Only the program's own files and memory.
 pub fn light(facts: &Facts) -> Claim {
-    let charge = |subject| facts.row(Metric::M4, "charge", subject);
-    let against = compared(facts, charge("vm microvm").or_else(|| charge("vm")), charge("rrun"));
+    let against = compared(facts, facts.memory("vm"), facts.memory("rrun"));
     let verdict = match against.as_ref().map(|(ratio, _)| side(ratio)) {
         Some(Side::Above) => Verdict::Holds("in memory of an idle instance".to_owned()),
         Some(Side::Below) => Verdict::Fails("an idle virtual machine took less memory".to_owned()),
         Some(Side::Unclear) => Verdict::Open("the interval has both sides in it".to_owned()),
         None => Verdict::Open("the memory of both was not measured".to_owned()),
     };
-    let mut evidence: Vec<String> = against.into_iter().map(|(_, sentence)| sentence).collect();
-    for row in
-        ["bare", "runc", "crun"].into_iter().filter_map(charge).filter(|row| row.value().is_some())
-    {
+    let mut evidence: Vec<String> =
+        against.into_iter().map(|(_, sentence)| sentence + ".").collect();
+    for row in ["bare", "runc", "crun"].into_iter().filter_map(|subject| facts.memory(subject)) {
         evidence.push(format!("For comparison, {}: {}.", row.subject, number::of_row(row)));
     }
     Claim {
         claim: "Lightweight: the program's own files instead of a guest system",
-        measured: "What the kernel charges to an idle instance's cgroup, its kernel memory included.",
+        measured: "What the kernel charges to an idle instance, its kernel memory and what its start left included.",
         verdict,
         evidence,
     }

@@ -31,8 +31,9 @@ pub fn limits(facts: &Facts) -> Vec<String> {
         Virtualization::None => all.push("Anything about virtual machines: none was measured.".to_owned()),
     }
     if let Some(how) = facts.fact("virtualized").filter(|how| !how.starts_with("no")) {
+        let how = if how == "yes" { String::new() } else { format!(" ({how})") };
         all.push(format!(
-            "A machine of its own: the host itself is virtualized ({how}), so its neighbours' load and its hypervisor's \
+            "A machine of its own: the host itself is virtualized{how}, so its neighbours' load and its hypervisor's \
              exits are in every time."
         ));
     }
@@ -66,7 +67,7 @@ pub fn limits(facts: &Facts) -> Vec<String> {
 }
 
 fn disturbed(facts: &Facts) -> Option<String> {
-    let row = facts.row(Metric::M1, "run", "rrun")?;
+    let row = facts.row(Metric::M1, Lane::W, "run", "rrun")?;
     let marks = row.beside.get("disturbed")?;
     let count = marks.iter().filter(|mark| **mark > 0.0).count();
     (count > 0).then(|| {
@@ -80,31 +81,41 @@ fn disturbed(facts: &Facts) -> Option<String> {
 
 fn too_few(facts: &Facts) -> Option<String> {
     let few = |row: &&Row| row.summary.as_ref().is_some_and(|summary| summary.n < ENOUGH_FOR_P95);
-    let starts: Vec<&str> = facts
+    let starts: Vec<&Row> = facts
         .of(Metric::M1, Lane::W)
-        .filter(few)
-        .filter(|row| !is_vm(&row.subject) && row.case == "run")
-        .map(|row| row.subject.as_str())
+        .filter(|row| !is_vm(&row.subject) && row.case == "run" && row.summary.is_some())
         .collect();
-    (!starts.is_empty()).then(|| {
-        format!(
-            "Tails of cold starts: fewer than {ENOUGH_FOR_P95} samples of {}.",
-            starts.join(", ")
-        )
-    })
+    let short: Vec<&str> =
+        starts.iter().copied().filter(few).map(|row| row.subject.as_str()).collect();
+    let who = if short.len() == starts.len() { "everyone".to_owned() } else { short.join("; ") };
+    (!short.is_empty())
+        .then(|| format!("Tails of cold starts: fewer than {ENOUGH_FOR_P95} samples of {who}."))
 }
+
+/// A reason, and by metric whom it is one for.
+type Reason<'a> = (&'a str, Vec<(Metric, Vec<&'a str>)>);
 
 /// What this machine lacks, each reason once.
 fn missing(facts: &Facts) -> Vec<String> {
-    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    let mut reasons: Vec<Reason> = Vec::new();
     for row in &facts.results.rows {
         let Found::Missing(why) = &row.found else { continue };
-        let name = format!("{} of {}", row.metric.title(), row.subject);
-        match reasons.iter_mut().find(|(reason, _)| reason == why) {
-            Some((_, names)) if names.contains(&name) => {}
-            Some((_, names)) => names.push(name),
-            None => reasons.push((why, vec![name])),
+        let at = reasons.iter().position(|(reason, _)| reason == why).unwrap_or_else(|| {
+            reasons.push((why, Vec::new()));
+            reasons.len() - 1
+        });
+        let metrics = &mut reasons[at].1;
+        match metrics.iter_mut().find(|(metric, _)| *metric == row.metric) {
+            Some((_, subjects)) if subjects.contains(&row.subject.as_str()) => {}
+            Some((_, subjects)) => subjects.push(&row.subject),
+            None => metrics.push((row.metric, vec![&row.subject])),
         }
     }
-    reasons.into_iter().map(|(why, names)| format!("{}: {why}.", names.join(", "))).collect()
+    let names = |metrics: Vec<(Metric, Vec<&str>)>| {
+        let one = |(metric, subjects): (Metric, Vec<&str>)| {
+            format!("{} ({})", metric.title(), subjects.join("; "))
+        };
+        metrics.into_iter().map(one).collect::<Vec<_>>().join(", ")
+    };
+    reasons.into_iter().map(|(why, metrics)| format!("{}: {why}.", names(metrics))).collect()
 }

@@ -18,9 +18,9 @@ pub use header::{header, headlines};
 pub use limits::limits;
 
 use super::facts::{Facts, order};
-use super::html::{Html, class, table};
+use super::html::{Html, class, folded, plain, table};
 use super::number;
-use crate::result::{Lane, Metric, Row};
+use crate::result::{Found, Lane, Metric, Row};
 
 /// A part of the page.
 #[derive(Debug)]
@@ -81,14 +81,72 @@ fn by_subject(facts: &Facts, metric: Metric, lane: Lane, cases: &[&str]) -> Html
         return Html::none();
     }
     subjects.sort_by_key(|subject| order(subject));
-    let line = |subject: &str| {
-        let cell = |case: &&str| {
-            facts
-                .row(metric, case, subject)
-                .map_or_else(Html::none, |row| number::of_row(row).into())
-        };
-        [subject.to_owned().into()].into_iter().chain(cases.iter().map(cell)).collect()
+    let row = |case: &str, subject: &str| facts.row(metric, lane, case, subject);
+    // Who has no number at all is a sentence under the table, once, and no line of it.
+    let reason = |subject: &str| {
+        let mut rows = cases.iter().filter_map(|case| row(case, subject));
+        let first = rows.next().and_then(missing)?;
+        rows.all(|row| missing(row) == Some(first)).then_some(first)
+    };
+    let line = |subject: &&str| {
+        let cell = |case: &&str| row(case, subject).map_or_else(Html::none, found);
+        [Html::from(*subject)].into_iter().chain(cases.iter().map(cell)).collect()
     };
     let heads: Vec<&str> = [""].into_iter().chain(cases.iter().copied()).collect();
-    table(&heads, subjects.into_iter().map(line).collect())
+    let lines: Vec<Vec<Html>> =
+        subjects.iter().filter(|subject| reason(subject).is_none()).map(line).collect();
+    let mut absent: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (subject, why) in subjects.iter().filter_map(|subject| Some((subject, reason(subject)?))) {
+        match absent.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, subjects)) => subjects.push(subject),
+            None => absent.push((why, vec![subject])),
+        }
+    }
+    let sentence = |(why, subjects): (&str, Vec<&str>)| {
+        class("p", "soft", format!("Not measured: {}: {why}.", subjects.join("; ")))
+    };
+    let table = if lines.is_empty() { Html::none() } else { table(&heads, lines) };
+    table.then(absent.into_iter().map(sentence).collect::<Html>())
+}
+
+/// What each case is, from when to when, behind a line.
+fn definitions(facts: &Facts, metric: Metric, lane: Lane, cases: &[&str]) -> Html {
+    let of = |case: &&str| {
+        let row = facts.of(metric, lane).find(|row| row.case == *case)?;
+        Some(plain("dt", *case).then(plain("dd", row.interval.clone())))
+    };
+    let all: Html = cases.iter().filter_map(of).collect();
+    if all.is_none() { all } else { folded("What the columns are", plain("dl", all)) }
+}
+
+/// What a reader must know of the rows of a metric, each sentence once, with whom it is about.
+fn notes(facts: &Facts, metric: Metric, lane: Lane) -> Html {
+    let mut all: Vec<(&str, Vec<&str>)> = Vec::new();
+    for row in facts.of(metric, lane) {
+        for note in &row.notes {
+            match all.iter_mut().find(|(known, _)| known == note) {
+                Some((_, subjects)) if subjects.contains(&row.subject.as_str()) => {}
+                Some((_, subjects)) => subjects.push(&row.subject),
+                None => all.push((note, vec![&row.subject])),
+            }
+        }
+    }
+    let one = |(note, subjects): (&str, Vec<&str>)| {
+        class("p", "soft", format!("{}: {note}.", subjects.join("; ")))
+    };
+    all.into_iter().map(one).collect()
+}
+
+/// Why a row has no number.
+fn missing(row: &Row) -> Option<&str> {
+    match &row.found {
+        Found::Missing(why) => Some(why),
+        Found::Samples(_) | Found::Exact(_) | Found::Text(_) | Found::DidNotFinish(_) => None,
+    }
+}
+
+/// A cell: a number, or a reason, which may be long.
+fn found(row: &Row) -> Html {
+    let words = number::of_row(row);
+    if row.value().is_some() { words.into() } else { class("div", "reason", words) }
 }

@@ -1,10 +1,13 @@
 //! Many starts at once, and one after the other without a pause.
 
-use super::{Section, by_subject, plots};
+use super::{Section, by_subject, measured, plots};
 use crate::report::facts::{Facts, is_variant, order};
-use crate::report::html::{Html, plain};
-use crate::report::svg::{Line, lines};
+use crate::report::html::{Html, folded, plain};
+use crate::report::number;
+use crate::report::svg::{Bar, Line, Part, bars, lines};
 use crate::result::{Lane, Metric, Row};
+
+const LATENCY: &str = "Latency of each start";
 
 /// Latency against parallelism, and throughput.
 pub fn section(facts: &Facts) -> Section {
@@ -14,13 +17,15 @@ pub fn section(facts: &Facts) -> Section {
     let others: Vec<&str> =
         cases.iter().copied().filter(|case| instances(case).is_none()).collect();
     let rates = facts.cases(Metric::M2, Lane::W);
-    let mut body = plots([latencies(facts)]);
+    let mut body = plots([latencies(facts), throughput(facts, rates.last().copied())]);
     for (title, metric, cases) in [
-        ("Latency of each start", Metric::M3, latency),
+        (LATENCY, Metric::M3, latency),
         ("Until the last had started", Metric::M3, others),
         ("Starts and ends per second", Metric::M2, rates),
     ] {
         let table = by_subject(facts, metric, Lane::W, &cases);
+        // What the plot shows already is folded.
+        let table = if title == LATENCY { folded("Figures", table) } else { table };
         if !table.is_none() {
             body = body.then(plain("h3", title)).then(table);
         }
@@ -32,6 +37,22 @@ pub fn section(facts: &Facts) -> Section {
             only where there are samples enough to carry it.",
         body,
     }
+}
+
+/// Bars of the busiest case.
+fn throughput(facts: &Facts, case: Option<&str>) -> Html {
+    let Some(case) = case else { return Html::none() };
+    let rows = measured(facts, Metric::M2, Lane::W, case);
+    let bar = |row: &&Row| {
+        let part = Part { name: number::of_row(row), value: row.value().unwrap_or_default() };
+        Bar { subject: row.subject.clone(), parts: vec![part], words: number::of_row(row) }
+    };
+    if rows.is_empty() {
+        return Html::none();
+    }
+    let caption = format!("One after the other in each worker, {case}; more is better.");
+    let all: Vec<Bar> = rows.iter().map(bar).collect();
+    bars("Starts and ends per second.", &caption, "per second", &all)
 }
 
 /// "k=16" is sixteen.
@@ -67,9 +88,14 @@ fn latencies(facts: &Facts) -> Html {
     if all.is_empty() {
         return Html::none();
     }
+    let caption = if all.iter().any(|line| !line.kind.is_empty()) {
+        "Whole lines are medians; dashed ones the 95th and, above it, the 99th percentile."
+    } else {
+        "Lines are medians; no percentile has samples enough."
+    };
     lines(
         "Latency against how many start at once.",
-        "Whole lines are medians; dashed ones the 95th and, above it, the 99th percentile.",
+        caption,
         ("started at once", "milliseconds"),
         &all,
     )
@@ -82,6 +108,6 @@ mod tests {
     #[test]
     fn only_a_number_of_instances_is_one() {
         assert_eq!(instances("k=16"), Some(16.0));
-        assert_eq!(instances("makespan k=16"), None);
+        assert_eq!(instances("k=16 makespan"), None);
     }
 }

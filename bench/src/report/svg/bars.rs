@@ -46,8 +46,8 @@ pub fn bars(title: &str, caption: &str, unit: &str, rows: &[Bar]) -> Html {
     let mut marks = axis(&across, 4.0, bottom, unit);
     let mut top = 4.0;
     for bar in rows {
-        marks = marks.then(label("name", (8.0, top + 12.0), "start", &bar.subject));
-        marks = marks.then(label("value", (WIDTH - 8.0, top + 12.0), "end", &bar.words));
+        marks = marks.then(label("name halo", (8.0, top + 12.0), "start", &bar.subject));
+        marks = marks.then(label("value halo", (WIDTH - 8.0, top + 12.0), "end", &bar.words));
         let mut sum = 0.0;
         for (number, part) in bar.parts.iter().enumerate() {
             let from = if number == 0 { across.start() } else { across.place(sum) };

@@ -1,6 +1,6 @@
 //! How many times the base, case under case: a dot for each subject with its interval, and a line at 1.
 
-use super::{Scale, WIDTH, axis, circle, colour, figure, label, legend, line};
+use super::{Scale, WIDTH, axis, circle, colour, figure_with, label, legend, line};
 use crate::report::html::Html;
 use crate::stats::Estimate;
 
@@ -13,11 +13,12 @@ pub struct Dot {
     pub ratios: Vec<(String, Estimate)>,
 }
 
-/// The plot, on a logarithmic axis; it always has the 1.
+/// The plot, on a logarithmic axis; it always has the 1. Values decide how far it goes: one interval of an accident would
+/// otherwise press everything else into a line. An interval that goes on beyond the edge ends there.
 #[must_use]
 pub fn dots(title: &str, caption: &str, rows: &[Dot]) -> Html {
     let all = rows.iter().flat_map(|row| row.ratios.iter());
-    let values = all.flat_map(|(_, ratio)| [ratio.low, ratio.value, ratio.high]);
+    let values = all.map(|(_, ratio)| ratio.value);
     let across = Scale::logarithmic(values.chain([0.8, 1.25]), 8.0, WIDTH - 8.0);
     let pitch = |row: &Dot| {
         #[allow(clippy::cast_precision_loss, reason = "a handful of subjects")]
@@ -30,7 +31,7 @@ pub fn dots(title: &str, caption: &str, rows: &[Dot]) -> Html {
     marks = marks.then(line("one", (one, 4.0), (one, bottom)));
     let mut top = 4.0;
     for row in rows {
-        marks = marks.then(label("name", (8.0, top + 13.0), "start", &row.case));
+        marks = marks.then(label("name halo", (8.0, top + 13.0), "start", &row.case));
         let mut y = top + 20.0;
         for (subject, ratio) in &row.ratios {
             let kind = colour(subject);
@@ -49,5 +50,5 @@ pub fn dots(title: &str, caption: &str, rows: &[Dot]) -> Html {
             subjects.push(subject);
         }
     }
-    figure(title, caption, bottom + 34.0, marks).then(legend(subjects))
+    figure_with(title, caption, bottom + 34.0, marks, legend("round", subjects))
 }

@@ -1,6 +1,6 @@
 //! The share of the samples that were done by then: steeper is steadier, further left is faster.
 
-use super::{Scale, WIDTH, axis, colour, figure, label, legend, line, path};
+use super::{Scale, WIDTH, axis, colour, figure_with, label, legend, line, path};
 use crate::report::html::Html;
 
 /// One subject's samples.
@@ -31,8 +31,8 @@ pub fn ecdf(title: &str, caption: &str, unit: &str, curves: &[Curve]) -> Html {
         let kind = format!("curve {}", colour(&curve.subject));
         marks = marks.then(path(&kind, &steps(&across, &curve.samples), &curve.subject));
     }
-    figure(title, caption, BOTTOM + 34.0, marks)
-        .then(legend(curves.iter().map(|curve| curve.subject.as_str())))
+    let key = legend("line", curves.iter().map(|curve| curve.subject.as_str()));
+    figure_with(title, caption, BOTTOM + 34.0, marks, key)
 }
 
 fn height(share: f64) -> f64 {

@@ -1,6 +1,6 @@
 //! A quantity against another, one line per subject: latency against how many start at once.
 
-use super::{Scale, WIDTH, axis, circle, colour, figure, label, legend, line, path};
+use super::{Scale, WIDTH, axis, circle, colour, figure_with, label, legend, line, path};
 use crate::report::html::Html;
 
 /// One subject's points.
@@ -44,5 +44,5 @@ pub fn lines(title: &str, caption: &str, units: (&str, &str), all: &[Line]) -> H
             named.push(&one.subject);
         }
     }
-    figure(title, caption, BOTTOM + 34.0, marks).then(legend(named))
+    figure_with(title, caption, BOTTOM + 34.0, marks, legend("line", named))
 }

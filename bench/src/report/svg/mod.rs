@@ -38,11 +38,17 @@ pub const WIDTH: f64 = 400.0;
 /// A plot with a name and a description for those who do not see it, and a caption for all.
 #[must_use]
 pub fn figure(title: &str, caption: &str, height: f64, marks: Html) -> Html {
+    figure_with(title, caption, height, marks, Html::none())
+}
+
+/// A plot whose marks need a key.
+#[must_use]
+fn figure_with(title: &str, caption: &str, height: f64, marks: Html, key: Html) -> Html {
     let view = format!("0 0 {WIDTH} {}", height.ceil());
     let named = plain("title", title).then(plain("desc", caption)).then(marks);
     let svg = element("svg", &[("viewBox", &view), ("role", "img"), ("aria-label", title)], named);
     let words = class("strong", "figure-title", title).then(" ").then(caption);
-    plain("figure", svg.then(plain("figcaption", words)))
+    plain("figure", svg.then(key).then(plain("figcaption", words)))
 }
 
 /// The classes of a subject's marks.
@@ -91,11 +97,11 @@ fn path(kind: &str, points: &[(f64, f64)], about: &str) -> Html {
     element("path", &[("class", kind), ("d", &steps)], plain("title", about))
 }
 
-/// Swatches with names, under a plot whose curves can't carry labels.
+/// Swatches with names, under a plot whose marks can't carry labels; `kind` is "line" or "round".
 #[must_use]
-pub fn legend<'a>(subjects: impl IntoIterator<Item = &'a str>) -> Html {
+pub fn legend<'a>(kind: &str, subjects: impl IntoIterator<Item = &'a str>) -> Html {
     let one = |subject: &str| {
-        let swatch = class("span", &format!("swatch {}", colour(subject)), "");
+        let swatch = class("span", &format!("swatch {kind} {}", colour(subject)), "");
         plain("li", swatch.then(subject.to_owned()))
     };
     class("ul", "legend", subjects.into_iter().map(one).collect::<Html>())

@@ -63,6 +63,7 @@ impl Scale {
     pub fn ticks(&self) -> Vec<(f64, String)> {
         let steps: &[f64] = if self.logarithmic {
             match (self.high / self.low).log10() {
+                decades if decades < 0.6 => &[1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 7.0, 8.0, 9.0],
                 decades if decades < 1.2 => &[1.0, 2.0, 3.0, 5.0],
                 decades if decades < 3.0 => &[1.0, 3.0],
                 _ => &[1.0],
@@ -142,6 +143,7 @@ mod tests {
         let words =
             |scale: Scale| scale.ticks().into_iter().map(|(_, text)| text).collect::<Vec<_>>();
         assert_eq!(words(Scale::from_zero([9.0], 0.0, 1.0)), ["0", "2", "4", "6", "8"]);
+        assert_eq!(words(Scale::logarithmic([0.9, 1.1], 0.0, 1.0)), ["0.8", "0.9", "1", "1.2"]);
         assert_eq!(words(Scale::logarithmic([1.0, 2000.0], 0.0, 1.0)), ["1", "10", "100", "1000"]);
         assert_eq!(
             words(Scale::logarithmic([3e6, 4e8], 0.0, 1.0)),

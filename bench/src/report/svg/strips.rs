@@ -16,7 +16,7 @@ pub struct Strip {
     pub words: String,
 }
 
-const PITCH: f64 = 32.0;
+const PITCH: f64 = 36.0;
 
 /// More dots than this in a row are only heavier.
 const DOTS: usize = 200;
@@ -32,9 +32,9 @@ pub fn strips(title: &str, caption: &str, unit: &str, rows: &[Strip]) -> Html {
     let mut top = 4.0;
     for row in rows {
         let kind = colour(&row.subject);
-        let y = top + 23.0;
-        marks = marks.then(label("name", (8.0, top + 13.0), "start", &row.subject));
-        marks = marks.then(label("value", (WIDTH - 8.0, top + 13.0), "end", &row.words));
+        let y = top + 22.0;
+        marks = marks.then(label("name halo", (8.0, top + 13.0), "start", &row.subject));
+        marks = marks.then(label("value halo", (WIDTH - 8.0, top + 13.0), "end", &row.words));
         let every = row.samples.len().div_ceil(DOTS).max(1);
         for (number, sample) in row.samples.iter().step_by(every).enumerate() {
             // A little off the line, always by the same: dots that lie on each other look like one.
