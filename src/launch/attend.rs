@@ -8,6 +8,7 @@ use super::lower::{HookFiles, Opened};
 use super::{Launch, Owner, gate, hooks, idmap};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::launch::cgroup::Cgroup;
+use crate::plan::Plan;
 use crate::plan::step::Act;
 use crate::spec::HookPhase;
 use rrun_sys::reap::{self, Ended};
@@ -16,6 +17,17 @@ use rrun_sys::script::Checkpoint;
 use rrun_sys::wire::{self, Frame, Tag};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+/// No checkpoint has anything for the parent to do: leave to proceed is sent before the child asks, so it need not ask.
+pub(super) fn leave_is_ahead(plan: &Plan, opened: &Opened) -> bool {
+    let business = |act: &Act| match act {
+        Act::Reach(checkpoint) => *checkpoint != Checkpoint::Ready,
+        Act::Hop { .. } => true,
+        _ => false,
+    };
+    let has_business = plan.steps.iter().any(|step| business(&step.act));
+    !(has_business || opened.gate.is_some() || plan.terminal)
+}
 
 /// The parent's half of a launch.
 pub(super) struct Parent<'a> {
@@ -36,11 +48,8 @@ impl Parent<'_> {
         if !hops {
             self.introduce(owner)?;
         }
-        let meets = |wanted| plan.steps.iter().any(|step| step.act == Act::Reach(wanted));
         let waits_at_gate = opened.gate.is_some();
-        let has_business = meets(Checkpoint::Cloned) || meets(Checkpoint::Rootfs) || hops;
-        let ahead = !(has_business || waits_at_gate || plan.terminal);
-        if ahead {
+        if leave_is_ahead(plan, opened) {
             point("ready")?;
             self.proceed()?;
         }
@@ -65,7 +74,6 @@ impl Parent<'_> {
                 (Tag::Reached, _) if frame.call == Checkpoint::Rootfs as u16 => {
                     self.rootfs(owner)?;
                 }
-                (Tag::Reached, _) if ahead => {}
                 (Tag::Reached, _) => {
                     point("ready")?;
                     self.refresh_state(owner, "created")?;

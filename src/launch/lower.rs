@@ -2,6 +2,7 @@
 //!
 //! What a newcomer would get wrong: op *n* is step *n*. A failure comes back as a number, and the plan has the words.
 
+use super::attend::leave_is_ahead;
 use super::hooks;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::plan::Plan;
@@ -183,6 +184,7 @@ impl<'a> Lowering<'a> {
     fn step(&mut self, step: &'a Step) -> Result<Op<'a>> {
         Ok(match &step.act {
             Act::CloseFrom(first) => Op::CloseFrom(*first),
+            Act::Reach(_) if leave_is_ahead(self.plan, self.opened) => Op::Await,
             Act::Reach(checkpoint) => Op::Reach(*checkpoint),
             Act::Join { fd, kinds } => Op::Join { fd: self.opened.fd(*fd)?, kinds: *kinds },
             Act::Unshare { kinds } => Op::Unshare { kinds: *kinds },
@@ -305,6 +307,8 @@ impl<'a> Lowering<'a> {
             parameters: self.parameters.next().ok_or_else(out_of_step)?,
             attrs: fs.attrs,
             inherit_mode: fs.inherit_mode,
+            // A hook starts in the directory that rrun was started in.
+            may_enter: !self.plan.steps.iter().any(|step| matches!(step.act, Act::Hook(_))),
         })
     }
 

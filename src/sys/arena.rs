@@ -10,7 +10,8 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::alloc::System;
 
-/// What a start of a container needs, several times over; mapped in one call, pages and all.
+/// What a start of a container needs, several times over. Its pages come as they are touched: one that nobody touches
+/// would cost as much as one that is, and the child's page tables would hold it, too.
 const SIZE: usize = 256 * 1024;
 
 /// What malloc(3) promises, and crates that keep C structures in a `Vec<u8>` have come to rely on.
@@ -53,7 +54,7 @@ impl Arena {
     #[cold]
     fn map(&self) -> Option<usize> {
         let access = libc::PROT_READ | libc::PROT_WRITE;
-        let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE;
+        let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
         // SAFETY: a new mapping at an address of the kernel's choice replaces nothing.
         let block = unsafe { libc::mmap(core::ptr::null_mut(), SIZE, access, kind, -1, 0) };
         let start = if block == libc::MAP_FAILED { REFUSED } else { block as usize };

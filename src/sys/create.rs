@@ -27,18 +27,57 @@ pub enum Create {
     File,
 }
 
+/// A parent's path as long as this fits where nearly every one is: on the page of the stack that is in use anyway.
+const SHORT: usize = 256;
+
 /// Resolves `path` below `root` to an `O_PATH` descriptor, making what is missing as `create` says.
 ///
 /// # Errors
 /// Those of openat2(2) and mkdirat(2); ENOENT for a missing path with [`Create::No`].
 pub fn resolve(root: Fd, path: &CStr, create: Create) -> Result<NewFd> {
     match open_in_root(root, path, libc::O_PATH) {
-        Err(Errno(libc::ENOENT)) if create != Create::No => create_along(root, path, create),
-        other => other,
+        Err(Errno(libc::ENOENT)) if create != Create::No => {}
+        other => return other,
+    }
+    match create_last(root, path, create)? {
+        Some(made) => Ok(made),
+        None => create_along(root, path, create),
     }
 }
 
-/// Walks the path, and again along each link that leads nowhere yet.
+/// The usual case: only the last component is missing. Its parent is resolved in-root as [`walk`] would resolve it, by the
+/// whole prefix, and pinned. `None`: the walk must look closer.
+fn create_last(root: Fd, path: &CStr, create: Create) -> Result<Option<NewFd>> {
+    let bytes = path.to_bytes();
+    let split = bytes.iter().rposition(|byte| *byte == b'/');
+    // What follows the slash, with the NUL that ends the path.
+    let start = split.map_or(0, |slash| slash.saturating_add(1));
+    let name = path.to_bytes_with_nul().get(start..).unwrap_or_default();
+    let name = CStr::from_bytes_with_nul(name).map_err(|_| Errno(libc::EINVAL))?;
+    if matches!(name.to_bytes(), b"" | b"." | b"..") {
+        return Ok(None);
+    }
+    let Some(slash) = split else { return make(root, name, create) };
+    let before = bytes.get(..slash).unwrap_or_default();
+    let mut buffer = [0; SHORT];
+    match buffer.get_mut(..before.len()) {
+        Some(place) if before.len() < SHORT => place.copy_from_slice(before),
+        _ => return Ok(None),
+    }
+    let prefix = CStr::from_bytes_until_nul(&buffer).map_err(|_| Errno(libc::EINVAL))?;
+    let parent = match open_in_root(root, prefix, libc::O_PATH) {
+        Err(Errno(libc::ENOENT)) => return Ok(None),
+        other => other?.into_raw(),
+    };
+    let made = make(parent, name, create);
+    close(parent);
+    made
+}
+
+/// Walks the path, and again along each link that leads nowhere yet. Its paths take 24 KiB of stack, whose pages are
+/// touched, and copied, at its start; so it is a function of its own, for whom it takes.
+#[cold]
+#[inline(never)]
 fn create_along(root: Fd, path: &CStr, create: Create) -> Result<NewFd> {
     let mut route = Route { bytes: [0; PATH_MAX], length: 0 };
     route.push(path.to_bytes())?;
@@ -112,6 +151,13 @@ fn make(dir: Fd, name: &CStr, create: Create) -> Result<Option<NewFd>> {
     match made {
         Ok(()) | Err(Errno(libc::EEXIST)) => {}
         Err(errno) => return Err(errno),
+    }
+    if let Create::Directory(_) = create {
+        // Neither a link nor a file can be opened so: one call tells what it is, too.
+        match open_child(dir, name, libc::O_PATH | libc::O_DIRECTORY) {
+            Err(Errno(libc::ENOTDIR)) => {}
+            other => return other.map(Some),
+        }
     }
     let there = open_child(dir, name, libc::O_PATH)?.into_raw();
     if stat(there)?.mode & libc::S_IFMT == libc::S_IFLNK {

@@ -119,6 +119,7 @@ pub(crate) fn leave() -> ! {
 fn perform(op: &Op<'_>, state: &mut State) -> Done {
     match *op {
         Op::Reach(checkpoint) => reach(state, checkpoint),
+        Op::Await => state.wait(),
         Op::Fail(errno) => Err(Fault { call: Call::Step, errno, detail: 0 }),
 
         Op::Join { fd, kinds } => ns::join(fd, kinds).at(Call::SetNs),

@@ -242,9 +242,32 @@ pub fn change_directory_to(dir: Fd) -> Result<()> {
 /// # Errors
 /// As getcwd(2); ENOENT when it is outside or was deleted.
 pub fn check_directory_is_inside() -> Result<()> {
+    let mut buffer = [0_u8; SHORT];
+    match working_directory(&mut buffer) {
+        Err(Errno(libc::ERANGE)) => check_long_directory_is_inside(),
+        other => is_inside(other?),
+    }
+}
+
+/// A page of stack is for those who need one.
+#[cold]
+#[inline(never)]
+fn check_long_directory_is_inside() -> Result<()> {
     let mut buffer = [0_u8; libc::PATH_MAX as usize];
+    is_inside(working_directory(&mut buffer)?)
+}
+
+/// As long as working directories usually are.
+const SHORT: usize = 256;
+
+/// getcwd(2).
+fn working_directory(buffer: &mut [u8]) -> Result<&[u8]> {
     // SAFETY: the buffer is live and as long as said; the kernel writes at most that.
     let answer = unsafe { libc::syscall(libc::SYS_getcwd, buffer.as_mut_ptr(), buffer.len()) };
     Errno::check(answer)?;
-    if buffer.first() == Some(&b'/') { Ok(()) } else { Err(Errno(libc::ENOENT)) }
+    Ok(buffer)
+}
+
+fn is_inside(directory: &[u8]) -> Result<()> {
+    if directory.first() == Some(&b'/') { Ok(()) } else { Err(Errno(libc::ENOENT)) }
 }

@@ -151,7 +151,10 @@ struct HandOver {
 }
 
 /// After the filter every call may be one that the listener must answer, and the listener does not have the descriptor
-/// yet. So a second thread, made before and not filtered, sends it, while this one waits without a call.
+/// yet. So a second thread, made before and not filtered, sends it, while this one waits without a call. The thread's
+/// stack lies in this frame, which therefore must not become part of the interpreter's.
+#[cold]
+#[inline(never)]
 fn hand_over(_state: &State, program: &[Instruction], flags: u32, to: NotifyTo) -> Done {
     const STACK: usize = 16 * 1024;
     #[repr(align(16))]

@@ -88,7 +88,7 @@ fn new_mount(fs: &FileSystem<'_>, mode: Option<u32>) -> Result<Fd, Fault> {
 }
 
 /// Four octal digits and a NUL.
-fn octal(mode: u32) -> [u8; 5] {
+pub(crate) fn octal(mode: u32) -> [u8; 5] {
     let digit = |shift: u32| b'0'.saturating_add(((mode >> shift) & 7) as u8);
     [digit(9), digit(6), digit(3), digit(0), 0]
 }
@@ -106,11 +106,15 @@ fn change(tree: Fd, changes: &Changes) -> Done {
 /// The directory a new file system goes on. A procfs or sysfs goes only where the path itself names a directory, not
 /// through a link at its end, because later steps trust what lies there (CVE-2019-19921).
 fn directory_for(state: &State, fs: &FileSystem<'_>, place: &Place<'_>) -> Result<Fd, Fault> {
+    let strict = fs.fs_type == c"proc" || fs.fs_type == c"sysfs";
+    let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_DIRECTORY;
+    if strict && let Ok(fd) = path::open_in_root(state.fd(place.root), place.path, flags) {
+        return Ok(fd.into_raw());
+    }
     // A tmpfs takes its mode from the directory; one on a directory that nobody made has the kernel's own.
     let mode = if fs.inherit_mode { 0o1777 } else { 0o755 };
     let fd = target(state, place, Create::Directory(mode))?;
-    if fs.fs_type == c"proc" || fs.fs_type == c"sysfs" {
-        let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_DIRECTORY;
+    if strict {
         path::close(fd);
         return path::open_in_root(state.fd(place.root), place.path, flags)
             .at(Call::NotADirectory)
@@ -127,6 +131,11 @@ pub(crate) fn mount(
 ) -> Done {
     let place = directory_for(state, fs, place)?;
     let mode = if fs.inherit_mode { Some(path::stat(place).at(Call::Stat)?.mode) } else { None };
+    let unchanged = *changes == Changes::default();
+    if fs.may_enter && unchanged && crate::classic::mount(place, fs, mode) {
+        path::close(place);
+        return Ok(());
+    }
     let tree = new_mount(fs, mode)?;
     change(tree, changes)?;
     api::attach(tree, place).at(Call::MoveMount)?;
@@ -193,6 +202,11 @@ pub(crate) fn directory(state: &State, place: &Place<'_>, mode: u32) -> Done {
 }
 
 pub(crate) fn open(state: &mut State, place: &Place<'_>, out: Slot) -> Done {
+    let flags = libc::O_PATH | libc::O_DIRECTORY;
+    if let Ok(fd) = path::open_in_root(state.fd(place.root), place.path, flags) {
+        state.keep(out, fd);
+        return Ok(());
+    }
     let fd = target(state, place, Create::Directory(0o755))?;
     if !path::stat(fd).at(Call::Stat)?.is_directory() {
         return Err(Fault { call: Call::NotADirectory, errno: libc::ENOTDIR, detail: 0 });
@@ -294,7 +308,7 @@ fn empty_directory() -> Result<Fd, Fault> {
     let attrs = api::ATTR_RDONLY | api::ATTR_NOSUID | api::ATTR_NODEV | api::ATTR_NOEXEC;
     let parameters = &[size, inodes];
     new_mount(
-        &FileSystem { fs_type: c"tmpfs", parameters, attrs, inherit_mode: false },
+        &FileSystem { fs_type: c"tmpfs", parameters, attrs, inherit_mode: false, may_enter: false },
         Some(0o755),
     )
 }

@@ -55,6 +55,8 @@ pub struct FileSystem<'a> {
     pub attrs: u64,
     /// A tmpfs without `mode=` takes the permission bits of the directory it covers.
     pub inherit_mode: bool,
+    /// Nothing is started before the new root is entered: the child's working directory may be any.
+    pub may_enter: bool,
 }
 
 /// What a bind mount copies.
@@ -121,6 +123,8 @@ pub struct NotifyTo {
 pub enum Op<'a> {
     /// Tells the parent, and waits.
     Reach(Checkpoint),
+    /// Waits for leave that the parent gives without being told.
+    Await,
     /// Fails with this errno: fault injection.
     Fail(i32),
 

@@ -4,6 +4,7 @@ use super::{Claim, Verdict, compared, no_machine, of_subject};
 use crate::report::facts::{Facts, Virtualization, is_vm};
 use crate::report::number;
 use crate::result::{Found, Lane, Metric, Row, Unit};
+use crate::stats::Estimate;
 
 /// What a container may cost before "nothing" is the wrong word: the noise that a run is allowed to have.
 const NOTHING: f64 = 1.05;
@@ -71,7 +72,11 @@ pub fn no_translation(facts: &Facts) -> Claim {
     let verdict = match (cases.same, cases.unclear.len(), cases.slower.len(), machine) {
         (0, 0, 0, _) => Verdict::Open("neither files nor network were measured".to_owned()),
         (0, _, 0, _) => Verdict::Open("every case was too scattered".to_owned()),
-        (_, 0, 0, Some(())) => Verdict::Holds(String::new()),
+        (_, 0, 0, Some(true)) => Verdict::Holds(String::new()),
+        (_, 0, 0, Some(false)) => Verdict::Partly(
+            "the container adds nothing that was measured, and no more does the virtual machine"
+                .to_owned(),
+        ),
         (_, 0, 0, None) => Verdict::Partly(format!(
             "the container adds nothing that was measured; what a virtual machine adds is open: {}",
             no_machine(facts)
@@ -96,25 +101,38 @@ pub fn no_translation(facts: &Facts) -> Claim {
     }
 }
 
-/// What a virtual machine adds to the same operations, where its time may be divided: with the host's cache, which makes a
-/// guest's disk memory, as well as without.
-fn machines(facts: &Facts, evidence: &mut Vec<String>) -> Option<()> {
+/// Whether a virtual machine is slower at the same operations, where its time may be divided: with the host's cache, which
+/// makes a guest's disk memory, as well as without.
+fn machines(facts: &Facts, evidence: &mut Vec<String>) -> Option<bool> {
     if facts.virtualization() != Virtualization::Hardware {
         return None;
     }
-    let mut any = None;
+    let mut found: Vec<(&str, Vec<Estimate>)> = Vec::new();
     for metric in [Metric::M9, Metric::M11] {
         for row in facts.of(metric, Lane::W).filter(|row| is_vm(&row.subject)) {
             let bare = facts.row(metric, Lane::W, &row.case, "bare");
-            if let Some(ratio) = bare.and_then(|bare| facts.slowdown(row, bare)) {
-                let (who, case) = (&row.subject, &row.case);
-                evidence
-                    .push(format!("{who}, {case}: {} the bare process.", number::ratio(&ratio)));
-                any = Some(());
+            let Some(ratio) = bare.and_then(|bare| facts.slowdown(row, bare)) else { continue };
+            match found.iter_mut().find(|(subject, _)| *subject == row.subject) {
+                Some((_, ratios)) => ratios.push(ratio),
+                None => found.push((&row.subject, vec![ratio])),
             }
         }
     }
-    any
+    let mut any = false;
+    for (subject, ratios) in &found {
+        let values = ratios.iter().map(|ratio| ratio.value);
+        let (least, most) = (values.clone().fold(f64::MAX, f64::min), values.fold(0.0, f64::max));
+        let slower = ratios.iter().filter(|ratio| ratio.low > NOTHING).count();
+        let faster = ratios.iter().filter(|ratio| ratio.high < 1.0).count();
+        any |= slower > 0;
+        evidence.push(format!(
+            "{subject}: slower than the bare process in {slower} of {} cases, faster in {faster}; from {} to {}.",
+            ratios.len(),
+            number::quantity(least, Unit::Ratio),
+            number::quantity(most, Unit::Ratio)
+        ));
+    }
+    (!found.is_empty()).then_some(any)
 }
 
 /// Where less is a narrower reach: not a filter's length, nor how many calls it refuses.
@@ -237,7 +255,7 @@ fn worst(facts: &Facts, configuration: &str, evidence: &mut Vec<String>) -> Opti
     let (row, value) = numbers.max_by(|a, b| a.1.total_cmp(&b.1))?;
     evidence.push(format!(
         "The worst neighbour with {configuration}: {}: {}.",
-        row.case,
+        row.case.replace(" | ", ", "),
         number::of_row(row)
     ));
     Some(value)

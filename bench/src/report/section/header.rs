@@ -72,7 +72,7 @@ fn accelerator(facts: &Facts) -> Html {
         ),
     };
     let why = if because.is_empty() { Html::none() } else { plain("small", because) };
-    class("div", kind, plain("strong", head).then(words).then(folded("Why", why)))
+    class("div", kind, plain("strong", head).then(words).then(folded("How this was found", why)))
 }
 
 /// The few figures that a reader came for; those that were not measured are left out here, and are rows below.

@@ -2,17 +2,26 @@
 
 use super::{Section, by_subject, measured, plots};
 use crate::report::facts::Facts;
-use crate::report::html::{Html, folded};
+use crate::report::html::{Html, class, folded};
 use crate::report::number;
 use crate::report::svg::{Bar, Part, bars};
-use crate::result::{Lane, Metric, Row};
+use crate::result::{Found, Lane, Metric, Row};
 
 /// Bars, and what share of a boot each is.
 pub fn section(facts: &Facts) -> Section {
-    let cases = facts.cases(Metric::M1i, Lane::I);
+    // What is no number says which machine counted.
+    let facts_of_it = facts.of(Metric::M1i, Lane::I).filter_map(|row| match &row.found {
+        Found::Text(words) => Some(class("p", "soft", format!("{}: {words}.", row.case))),
+        Found::Samples(_) | Found::Exact(_) | Found::DidNotFinish(_) | Found::Missing(_) => None,
+    });
+    let mut cases = facts.cases(Metric::M1i, Lane::I);
+    cases.retain(|case| {
+        let mut rows = facts.of(Metric::M1i, Lane::I).filter(|row| row.case == *case);
+        rows.any(|row| !matches!(row.found, Found::Text(_)))
+    });
     let drawn = cases.iter().map(|case| plot(facts, case));
     let table = folded("Figures", by_subject(facts, Metric::M1i, Lane::I, &cases));
-    let body = plots(drawn).then(table);
+    let body = plots(drawn).then(table).then(facts_of_it.collect::<Html>());
     Section {
         id: "instructions",
         title: "Start, in instructions",
@@ -37,7 +46,8 @@ fn plot(facts: &Facts, case: &str) -> Html {
             words: format!("{}{share}", number::quantity(value, row.unit)),
         }
     };
-    if rows.is_empty() {
+    // One bar beside nothing is no comparison; its number is in the table.
+    if rows.len() < 2 {
         return Html::none();
     }
     let caption = format!("{case}: to the program's first instruction.");

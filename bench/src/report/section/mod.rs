@@ -95,11 +95,18 @@ fn by_subject(facts: &Facts, metric: Metric, lane: Lane, cases: &[&str]) -> Html
     let heads: Vec<&str> = [""].into_iter().chain(cases.iter().copied()).collect();
     let lines: Vec<Vec<Html>> =
         subjects.iter().filter(|subject| reason(subject).is_none()).map(line).collect();
-    let absent = subjects.iter().filter_map(|subject| Some((subject, reason(subject)?)));
-    let absent =
-        absent.map(|(subject, why)| class("p", "soft", format!("{subject}: not measured: {why}.")));
+    let mut absent: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (subject, why) in subjects.iter().filter_map(|subject| Some((subject, reason(subject)?))) {
+        match absent.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, subjects)) => subjects.push(subject),
+            None => absent.push((why, vec![subject])),
+        }
+    }
+    let sentence = |(why, subjects): (&str, Vec<&str>)| {
+        class("p", "soft", format!("Not measured: {}: {why}.", subjects.join("; ")))
+    };
     let table = if lines.is_empty() { Html::none() } else { table(&heads, lines) };
-    table.then(absent.collect::<Html>())
+    table.then(absent.into_iter().map(sentence).collect::<Html>())
 }
 
 /// What each case is, from when to when, behind a line.

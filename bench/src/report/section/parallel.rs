@@ -88,9 +88,14 @@ fn latencies(facts: &Facts) -> Html {
     if all.is_empty() {
         return Html::none();
     }
+    let caption = if all.iter().any(|line| !line.kind.is_empty()) {
+        "Whole lines are medians; dashed ones the 95th and, above it, the 99th percentile."
+    } else {
+        "Lines are medians; no percentile has samples enough."
+    };
     lines(
         "Latency against how many start at once.",
-        "Whole lines are medians; dashed ones the 95th and, above it, the 99th percentile.",
+        caption,
         ("started at once", "milliseconds"),
         &all,
     )

@@ -1,6 +1,6 @@
 //! Everything, row by row, with its definition: what a reader needs to repeat it or to doubt it.
 
-use super::Section;
+use super::{Section, found};
 use crate::report::facts::Facts;
 use crate::report::html::{Html, element, plain, table};
 use crate::report::number;
@@ -16,7 +16,7 @@ pub fn section(facts: &Facts) -> Section {
         let summary = format!("{metric:?}: {} ({} rows)", metric.title(), rows.len());
         let heads = ["subject", "case", "lane", "found", "n", "quartiles", "interval and notes"];
         let lines = table(&heads, rows.into_iter().map(line).collect());
-        element("details", &[("class", "rows")], plain("summary", summary).then(lines))
+        element("details", &[("class", "every")], plain("summary", summary).then(lines))
     };
     Section {
         id: "rows",
@@ -36,7 +36,7 @@ fn line(row: &Row) -> Vec<Html> {
         row.subject.clone().into(),
         row.case.clone().into(),
         format!("{:?}", row.lane).into(),
-        number::of_row(row).into(),
+        found(row),
         summary.map_or_else(String::new, |summary| summary.n.to_string()).into(),
         quartiles.into(),
         Html::from(row.interval.clone()).then(notes.collect::<Html>()),
