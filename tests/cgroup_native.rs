@@ -5,8 +5,8 @@
 //! shows the *same* cgroup2 hierarchy as the machine's; only the place it is looked for differs.
 
 use rrun::error::Kind;
-use rrun::host::Host;
 use rrun::host::cgroup::below;
+use rrun::host::{Host, OwnCgroup};
 use rrun::launch::cgroup::Cgroup;
 use rrun::plan::cgroup::{
     Absent, CgroupPlan, Devices, Enable, Place, Setting, V1Place, Write as Setter,
@@ -49,7 +49,7 @@ fn inside_private_cgroup2(name: &str) -> bool {
 
 /// A plan for this machine, without a spec: what `plan()` says about limits is unit-tested.
 fn plan(name: &str, settings: Vec<Setting>, v1_settings: &[(&str, Vec<Setting>)]) -> CgroupPlan {
-    let host = Host::probe().expect("facts");
+    let host = Host::probe(OwnCgroup::Wanted).expect("facts");
     let unified = host.cgroup.unified.as_ref().expect("cgroup2");
     let path = format!("/rrun-test-{}-{name}/inner", std::process::id());
     let place = |mount: &Path, settings| Place {
@@ -99,7 +99,7 @@ struct Made(Cgroup);
 impl Made {
     /// As a launch does it.
     fn by(plan: &CgroupPlan) -> Self {
-        let cgroup = Cgroup::make(plan).expect("made");
+        let (cgroup, _) = Cgroup::make(plan).expect("made");
         let directory = cgroup.directory().expect("opens");
         cgroup.guard(plan, directory.as_ref().map(AsFd::as_fd)).expect("guarded");
         Self(cgroup)
@@ -250,7 +250,7 @@ fn cgroup_in_use_is_refused_and_an_empty_one_is_taken_over() {
     }
     let plan = plan("taken", vec![], &[("pids", vec![])]);
     let cgroup = Made::by(&plan);
-    let again = Cgroup::make(&plan).expect("empty: taken over");
+    let (again, _) = Cgroup::make(&plan).expect("empty: taken over");
     assert_eq!(again.unified_path(), cgroup.unified_path());
 
     cgroup.freeze().expect("frozen");
@@ -314,7 +314,7 @@ fn controllers_are_handed_down_from_the_root_and_limits_written_on_pure_cgroup2(
     ) {
         return;
     }
-    let host = Host::probe().expect("facts");
+    let host = Host::probe(OwnCgroup::Wanted).expect("facts");
     assert!(host.cgroup.v1.is_empty(), "cgroup2 alone");
     let unified = host.cgroup.unified.expect("cgroup2");
     if !unified.has("hugetlb") {

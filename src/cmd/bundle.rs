@@ -6,11 +6,11 @@
 use crate::cmd::args::{CreateArgs, Globals, Rootless};
 use crate::cmd::inherited;
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::host::Host;
+use crate::host::{Host, OwnCgroup};
 use crate::id::ContainerId;
 use crate::launch::home;
 use crate::plan::{Plan, Request};
-use crate::spec::{Process, Spec, Terminal};
+use crate::spec::{CgroupPath, Process, Spec, Terminal};
 use std::path::{Path, PathBuf};
 
 /// A bundle, parsed, on this host.
@@ -45,7 +45,11 @@ impl Bundle {
             }
         })?;
         let spec = Spec::parse(&json, &path).context(|| file.display().to_string())?;
-        Ok(Self { path, spec, host: Host::probe()? })
+        let own_cgroup = match spec.cgroups_path {
+            Some(CgroupPath::Absolute(_)) => OwnCgroup::Unwanted,
+            Some(CgroupPath::Relative(_)) | None => OwnCgroup::Wanted,
+        };
+        Ok(Self { path, spec, host: Host::probe(own_cgroup)? })
     }
 
     /// The plan for `create` and `run`, with what the environment asks for.

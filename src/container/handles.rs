@@ -12,6 +12,7 @@ use crate::error::{Error, Kind, Result, ResultExt};
 use crate::id::ContainerId;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use std::cell::OnceCell;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -66,13 +67,14 @@ pub struct Reserved {
     directory: PathBuf,
     /// `None` once it is a container.
     lock: Option<Lock>,
+    drafts: OnceCell<File>,
 }
 
 impl Reserved {
     /// Locks `directory`, which the caller has just made; on failure it is removed.
     pub(super) fn new(directory: PathBuf, id: &ContainerId) -> Result<Self> {
         match Lock::exclusive(&directory) {
-            Ok(Some(lock)) => Ok(Self { directory, lock: Some(lock) }),
+            Ok(Some(lock)) => Ok(Self { directory, lock: Some(lock), drafts: OnceCell::new() }),
             Ok(None) => {
                 let text = format!("container {:?} was deleted while it was created", id.as_str());
                 Err(Error::new(Kind::State, text))
@@ -96,7 +98,7 @@ impl Reserved {
     /// # Errors
     /// [`Kind::Kernel`] when it cannot be written.
     pub fn draft(&self, record: &Record) -> Result<()> {
-        record.draft(&self.directory)
+        record.draft(&self.directory, &self.drafts)
     }
 
     /// The container is complete, with `record`, the last draft: it is one for everybody else from now on.

@@ -5,7 +5,8 @@
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -34,8 +35,10 @@ impl ProcStat {
             return Ok(None);
         }
         let path = format!("/proc/{pid}/stat");
-        match std::fs::read(&path) {
-            Ok(line) => Self::parse(&line)
+        // The kernel writes it in one piece; std would ask for its size, which is 0, and then feel its way.
+        let mut line = [0; 1024];
+        match File::open(&path).and_then(|mut file| file.read(&mut line)) {
+            Ok(count) => Self::parse(&line[..count])
                 .map(Some)
                 .ok_or_else(|| Error::new(Kind::Internal, format!("{path} is not as expected"))),
             // ESRCH: it ended between open and read.

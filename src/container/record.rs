@@ -2,15 +2,20 @@
 //!
 //! It knows the file and its version. It refuses to hold anything that changes or can be observed: no status, no owner.
 //! What a newcomer would get wrong: there is no fsync. A record describes processes of this boot, so what must hold is
-//! that a reader (or the survivor of a killed writer) sees all of it or none, which rename(2) gives; durability across a
-//! power cut would preserve a description of nothing, at milliseconds per start wherever the root is not a tmpfs.
+//! that a reader (or the survivor of a killed writer) sees all of it or none; durability across a power cut would
+//! preserve a description of nothing, at milliseconds per start wherever the root is not a tmpfs. Nor is there a
+//! temporary file: a draft is *appended* to the drafts before it, the last whole one counts, and half a one is as good as
+//! none, because what it would have told of has not been done yet. rename(2) then makes the drafts the record.
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::id::ContainerId;
 use crate::launch::cgroup::Cgroup;
 use crate::spec::{Hook, Namespace, Namespaces};
 use serde::{Deserialize, Serialize};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The version this rrun writes, and the only one it reads.
@@ -107,16 +112,25 @@ impl From<&Namespaces> for NamespaceBits {
 }
 
 impl Record {
-    /// Writes it into the container's `directory` as a draft, whole or not at all: a temporary file, then rename(2).
+    /// Adds it to the drafts in the container's `directory`, in one write(2). `file` keeps them open from one to the next.
     ///
     /// # Errors
     /// [`Kind::Kernel`] when the file cannot be written; [`Kind::Unsupported`] for a path that is not UTF-8.
-    pub(super) fn draft(&self, directory: &Path) -> Result<()> {
-        let json = serde_json::to_vec(self)
+    pub(super) fn draft(&self, directory: &Path, file: &OnceCell<File>) -> Result<()> {
+        let mut json = serde_json::to_vec(self)
             .map_err(|error| Error::new(Kind::Unsupported, format!("write {FILE}: {error}")))?;
-        let (new, file) = (directory.join(".creating.json.new"), directory.join(DRAFT));
-        std::fs::write(&new, json).context(|| format!("write {}", new.display()))?;
-        std::fs::rename(&new, &file).context(|| format!("rename to {}", file.display()))
+        json.push(b'\n');
+        let what = || format!("write {}", directory.join(DRAFT).display());
+        let mut drafts = match file.get() {
+            Some(open) => open,
+            None => {
+                let mut options = OpenOptions::new();
+                let new = options.append(true).create_new(true).open(directory.join(DRAFT));
+                let new = new.context(what)?;
+                file.get_or_init(|| new)
+            }
+        };
+        drafts.write_all(&json).context(what)
     }
 
     /// Makes the draft of `directory` its record: the container is complete.
@@ -133,17 +147,21 @@ impl Record {
     ///
     /// # Errors
     /// [`Kind::Kernel`] when it cannot be read, [`Kind::State`] when it is of another version, [`Kind::Internal`] when
-    /// it is damaged, which rename(2) should have made impossible.
+    /// it is damaged, which no end of ours could have done.
     pub fn load(directory: &Path) -> Result<Option<Self>> {
         Self::load_file(directory.join(FILE))
     }
 
-    /// The same of a container that is not complete.
+    /// The same of a container that is not complete. Whose creator was killed in the middle of the first draft had made
+    /// nothing yet that it could tell of: that is none.
     ///
     /// # Errors
-    /// As [`Record::load`].
+    /// As [`Record::load`], but for damage.
     pub(super) fn load_draft(directory: &Path) -> Result<Option<Self>> {
-        Self::load_file(directory.join(DRAFT))
+        match Self::load_file(directory.join(DRAFT)) {
+            Err(error) if error.kind() == Kind::Internal => Ok(None),
+            other => other,
+        }
     }
 
     fn load_file(file: PathBuf) -> Result<Option<Self>> {
@@ -167,7 +185,7 @@ impl Record {
                 .hint("remove the container with \"rrun delete --force\"")
         };
         // The version first: another version's fields are nothing to complain about.
-        let Versioned { version } = serde_json::from_slice(json).map_err(damaged)?;
+        let Versioned { version } = first(json).map_err(damaged)?;
         if version != VERSION {
             let problem =
                 format!("the record has version {version}, this rrun understands {VERSION}");
@@ -175,8 +193,23 @@ impl Record {
                 Error::new(Kind::State, problem).hint("use the rrun that created the container")
             );
         }
-        serde_json::from_slice(json).map_err(damaged)
+        let mut last = first(json).map_err(damaged)?;
+        for draft in serde_json::Deserializer::from_slice(json).into_iter().skip(1) {
+            match draft {
+                Ok(draft) => last = draft,
+                Err(error) if error.is_eof() => {}
+                Err(error) => return Err(damaged(error)),
+            }
+        }
+        Ok(last)
     }
+}
+
+/// The first of the drafts.
+fn first<'a, T: Deserialize<'a>>(json: &'a [u8]) -> serde_json::Result<T> {
+    let mut drafts = serde_json::Deserializer::from_slice(json).into_iter();
+    // Without any there is an error that says so.
+    drafts.next().unwrap_or_else(|| serde_json::from_slice(json))
 }
 
 #[cfg(test)]
@@ -216,7 +249,9 @@ pub(super) mod tests {
             env: vec![],
             timeout: Some(Duration::from_secs(3)),
         });
-        written.draft(directory.path()).unwrap();
+        let file = OnceCell::new();
+        record("old").draft(directory.path(), &file).unwrap();
+        written.draft(directory.path(), &file).unwrap();
         assert!(Record::load(directory.path()).unwrap().is_none());
         Record::publish(directory.path()).unwrap();
         let read = Record::load(directory.path()).unwrap().unwrap();
@@ -224,6 +259,28 @@ pub(super) mod tests {
         assert_eq!(json(&read), json(&written));
         let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
         assert_eq!(left.len(), 1, "the draft was renamed: {left:?}");
+    }
+
+    #[test]
+    fn of_drafts_the_last_whole_one_counts_wherever_the_writer_was_killed() {
+        let directory = crate::container::store::tests::Scratch::new();
+        let path = directory.path().join(DRAFT);
+        let file = OnceCell::new();
+        record("web").draft(directory.path(), &file).unwrap();
+        let one = std::fs::read(&path).unwrap();
+        Record { pid: 7, ..record("web") }.draft(directory.path(), &file).unwrap();
+        let both = std::fs::read(&path).unwrap();
+        for length in 0..=both.len() {
+            std::fs::write(&path, &both[..length]).unwrap();
+            let pid = Record::load_draft(directory.path()).unwrap().map(|draft| draft.pid);
+            // The line's end says nothing that its last brace did not.
+            let expected = match length {
+                _ if length < one.len() - 1 => None,
+                _ if length < both.len() - 1 => Some(0),
+                _ => Some(7),
+            };
+            assert_eq!(pid, expected, "killed after {length} bytes");
+        }
     }
 
     #[test]

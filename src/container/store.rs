@@ -7,7 +7,7 @@
 //! ```text
 //! <root>/            0700, made by the first reserve
 //! └── <id>/          0700; mkdir(2) of it is the reservation, flock(2) on it says that somebody is changing it
-//!     ├── creating.json  the record's draft, until the launch is over
+//!     ├── creating.json  the record's drafts, until the launch is over
 //!     ├── state.json     the record: present ⇔ this is a container
 //!     └── gate           a socket: present ⇔ its process still waits for `start`
 //! ```

@@ -5,11 +5,11 @@
 //! What a newcomer would get wrong: a controller mounted on v1 is missing from cgroup2's `cgroup.controllers`, so "has
 //! cgroup v2" says nothing about which limits it can set.
 
+use super::pseudo;
 use crate::error::{Error, Result};
 use nix::fcntl::AT_FDCWD;
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, FsType, TMPFS_MAGIC, statfs};
 use nix::unistd::{AccessFlags, faccessat};
-use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
 const ROOT: &str = "/sys/fs/cgroup";
@@ -23,12 +23,21 @@ pub struct CgroupHost {
     pub v1: Vec<Hierarchy>,
 }
 
+/// Whether something will be placed beside our own cgroup. Where that is, costs as much as half the other facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnCgroup {
+    /// A relative `linux.cgroupsPath`, or none.
+    Wanted,
+    /// An absolute one, or nothing at all is placed. Asked all the same where other facts hang on it.
+    Unwanted,
+}
+
 /// The cgroup2 hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unified {
     /// Where it is mounted.
     pub mount: PathBuf,
-    /// Our cgroup in it, `/` or `/a/b`.
+    /// Our cgroup in it, `/` or `/a/b`; `/` also where nothing is placed by it ([`OwnCgroup::Unwanted`]).
     pub own: String,
     /// The controllers we can enable: those of the root, or, when we are not the machine's root, those that reach the
     /// parent of our cgroup.
@@ -67,9 +76,14 @@ impl CgroupHost {
     ///
     /// # Errors
     /// [`Kind::Kernel`](crate::error::Kind::Kernel) when /proc/self/cgroup cannot be read.
-    pub fn probe(unprivileged: bool) -> Result<Self> {
-        let own = read("/proc/self/cgroup")?;
-        let (mount, v1) = match kind_of(Path::new(ROOT)) {
+    pub fn probe(unprivileged: bool, own_cgroup: OwnCgroup) -> Result<Self> {
+        let kind = kind_of(Path::new(ROOT));
+        let is_pure = kind == Some(CGROUP2_SUPER_MAGIC);
+        let own = match own_cgroup {
+            OwnCgroup::Unwanted if is_pure && !unprivileged => String::new(),
+            OwnCgroup::Wanted | OwnCgroup::Unwanted => read("/proc/self/cgroup")?,
+        };
+        let (mount, v1) = match kind {
             Some(CGROUP2_SUPER_MAGIC) => (Some(PathBuf::from(ROOT)), Vec::new()),
             Some(TMPFS_MAGIC) => {
                 let unified = Path::new(ROOT).join("unified");
@@ -140,7 +154,7 @@ impl Unified {
         let own = own.map_or_else(|| "/".to_owned(), |(_, path)| clean(path));
         let level = if unprivileged { below(&mount, parent(&own)) } else { mount.clone() };
         // Unreadable: none can be enabled, which is said where one is needed.
-        let controllers = read_to_string(level.join("cgroup.controllers")).unwrap_or_default();
+        let controllers = pseudo::read_text(&level.join("cgroup.controllers")).unwrap_or_default();
         let controllers = controllers.split_whitespace().map(str::to_owned).collect();
         Self { delegated: unprivileged && may_fill(&level), mount, own, controllers }
     }
@@ -159,7 +173,12 @@ fn kind_of(path: &Path) -> Option<FsType> {
 }
 
 fn read(path: &str) -> Result<String> {
-    read_to_string(path).map_err(|error| {
+    // The list of mounts comes in as many pieces as there are pages of it.
+    let text = match path {
+        "/proc/self/mountinfo" => std::fs::read_to_string(path),
+        _ => pseudo::read_text(Path::new(path)),
+    };
+    text.map_err(|error| {
         Error::kernel(format!("open({path:?})"), error.raw_os_error().unwrap_or(libc::EIO))
     })
 }
@@ -292,7 +311,7 @@ mod tests {
 
     #[test]
     fn this_machine_has_a_place_for_us_in_every_hierarchy_found() {
-        let host = CgroupHost::probe(false).expect("probe");
+        let host = CgroupHost::probe(false, OwnCgroup::Wanted).expect("probe");
         if let Some(unified) = &host.unified {
             assert!(below(&unified.mount, &unified.own).join("cgroup.procs").is_file());
         }

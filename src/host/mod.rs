@@ -7,8 +7,9 @@
 
 pub mod cgroup;
 pub mod kernel;
+pub mod pseudo;
 
-pub use cgroup::{CgroupHost, Hierarchy, Unified};
+pub use cgroup::{CgroupHost, Hierarchy, OwnCgroup, Unified};
 
 use crate::error::{Result, ResultExt};
 use std::ffi::OsStr;
@@ -41,12 +42,12 @@ const CAP_SETGID: u64 = 1 << 6;
 const CAP_SETUID: u64 = 1 << 7;
 
 impl Host {
-    /// Asks this machine. About twenty cheap calls.
+    /// Asks this machine. About twenty cheap calls; `own_cgroup` is the dearest.
     ///
     /// # Errors
     /// [`Kind::Host`](crate::error::Kind::Host) on a kernel below the floor; [`Kind::Kernel`](crate::error::Kind::Kernel)
     /// when /proc cannot be read.
-    pub fn probe() -> Result<Self> {
+    pub fn probe(own_cgroup: OwnCgroup) -> Result<Self> {
         let kernel = kernel::probe()?;
         let euid = nix::unistd::geteuid().as_raw();
         let namespace = nix::fcntl::readlink("/proc/self/ns/user")?;
@@ -57,7 +58,7 @@ impl Host {
             egid: nix::unistd::getegid().as_raw(),
             initial_user_namespace,
             set_groups: initial_user_namespace || allows_set_groups()?,
-            cgroup: CgroupHost::probe(euid != 0 || !initial_user_namespace)?,
+            cgroup: CgroupHost::probe(euid != 0 || !initial_user_namespace, own_cgroup)?,
             last_cap: last_capability(),
             permitted_caps: rrun_sys::facts::permitted_capabilities()?,
         })
@@ -74,7 +75,7 @@ impl Host {
             egid: 0,
             initial_user_namespace: true,
             set_groups: true,
-            cgroup: CgroupHost::probe(false)?,
+            cgroup: CgroupHost::probe(false, OwnCgroup::Wanted)?,
             permitted_caps: all,
             ..self.clone()
         })
@@ -157,7 +158,7 @@ mod tests {
 
     #[test]
     fn capabilities_agree_with_proc() {
-        let host = Host::probe().expect("this machine");
+        let host = Host::probe(OwnCgroup::Wanted).expect("this machine");
         let status = read_to_string("/proc/self/status").expect("status");
         let set = |name: &str| {
             let line = status.lines().find(|line| line.starts_with(name)).expect(name);

@@ -127,12 +127,12 @@ impl Launch<'_> {
     /// # Errors
     /// What the kernel refused, on either side, as a sentence.
     pub fn perform(&self, owner: &mut dyn Owner) -> Result<Launched> {
-        let made = match self.place {
+        let (made, directory) = match self.place {
             Place::New(plan) => {
                 let _span = self.trace.span("make cgroup");
                 Cgroup::make(plan)?
             }
-            Place::Existing(cgroup) => cgroup.clone(),
+            Place::Existing(cgroup) => (cgroup.clone(), cgroup.directory()?),
         };
         let undo = |error: Error| match self.place {
             Place::Existing(_) => error,
@@ -141,18 +141,22 @@ impl Launch<'_> {
                 Err(left) => error.while_undoing(left),
             },
         };
-        let (pid, pidfd) = self.in_cgroup(&made, owner).map_err(undo)?;
+        let (pid, pidfd) = self.in_cgroup(&made, directory, owner).map_err(undo)?;
         Ok(Launched { pid, pidfd, cgroup: made })
     }
 
-    fn in_cgroup(&self, cgroup: &Cgroup, owner: &mut dyn Owner) -> Result<(i32, OwnedFd)> {
+    fn in_cgroup(
+        &self,
+        cgroup: &Cgroup,
+        directory: Option<OwnedFd>,
+        owner: &mut dyn Owner,
+    ) -> Result<(i32, OwnedFd)> {
         point("cgroup")?;
         let (opened, state) = self.open()?;
         point("open")?;
         let (ours, theirs) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
         point("control")?;
-        let directory = cgroup.directory()?;
         let clock = self.clock()?;
         let child =
             lower::with_script(self.plan, &opened, theirs.as_raw_fd(), clock.as_ref(), |script| {

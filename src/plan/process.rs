@@ -8,7 +8,7 @@ use crate::plan::step::{Act, Phase, Steps};
 use crate::plan::{Join, ParentFd, Plan, Request, text, texts};
 use crate::spec::{IdMap, Process, Profile, Terminal};
 use rrun_sys::script::Checkpoint;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ffi::CString;
 
 /// Where a program without a slash is looked for when the environment has no PATH.
@@ -66,7 +66,9 @@ fn last_of_each(mut env: Vec<String>) -> Vec<String> {
     fn name(pair: &str) -> &str {
         pair.split_once('=').map_or(pair, |(name, _)| name)
     }
-    let mut seen = HashSet::with_capacity(env.len());
+    // Not by a HashSet: its keys are a system call, and more of the work than comparing a dozen names. A tree, since an
+    // environment of thousands is no configuration's mistake.
+    let mut seen = BTreeSet::new();
     let is_last: Vec<bool> = env.iter().rev().map(|pair| seen.insert(name(pair))).collect();
     let mut is_last = is_last.into_iter().rev();
     env.retain(|_| is_last.next() == Some(true));

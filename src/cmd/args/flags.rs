@@ -1,10 +1,43 @@
-//! Which verbs there are and which flags each takes, as clap understands them; help comes from here too.
+//! Which verbs there are and which flags each takes, as tables; and what clap makes of these: help, and every error.
 //!
-//! What a newcomer would get wrong: every value is taken as raw text here and understood in `request`, so that an error
-//! is ours, with the flag, the value and the fix. `value` takes one, `switch` is Go's boolean: bare or `=true`/`=false`.
+//! What a newcomer would get wrong: a command line without a mistake never meets clap (see `direct`). Every value is taken
+//! as raw text and understood in `request`, so that an error is ours, with the flag, the value and the fix. `value` takes
+//! one, `switch` is Go's boolean: bare or `=true`/`=false`.
 
 use clap::{Arg, ArgAction, Command, builder::OsStringValueParser};
 use std::ffi::OsStr;
+
+/// A flag or a positional.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Flag {
+    /// Its long name; of a positional, what usage calls it.
+    pub name: &'static str,
+    pub short: Option<char>,
+    pub takes: Takes,
+    /// What help calls the value.
+    what: &'static str,
+    help: &'static str,
+}
+
+/// What a flag takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// A value; of several the last counts.
+    Value,
+    /// A value each time.
+    Values,
+    /// `=true`, `=false` or nothing.
+    Switch,
+    /// The same, but `true`, `false` or `auto` may also be the next token.
+    When,
+    /// It is no flag but a positional.
+    Required,
+    /// A positional that may be left away.
+    Optional,
+}
+
+/// The flags of a command, then its positionals in their order.
+pub(super) type Flags = &'static [&'static [Flag]];
 
 /// The verbs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,81 +111,59 @@ impl Verb {
     }
 
     /// Its flags and positionals.
+    pub(super) const fn flags(self) -> Flags {
+        match self {
+            Self::Run => &[CREATING, MONITORED, RUNNING, ID],
+            Self::Create => &[CREATING, MONITORED, ID],
+            Self::Start | Self::State => &[ID],
+            Self::Kill => &[KILLING],
+            Self::Delete => &[DELETING, ID],
+            Self::List => &[LISTING],
+            Self::Exec => &[EXECUTING, MONITORED, ID],
+            Self::Spec => &[SPECIFYING],
+            Self::Features => &[],
+            Self::Explain => &[EXPLAINING],
+            Self::Unpack => &[UNPACKING],
+        }
+    }
+
+    /// The same as clap wants them.
     pub(super) fn command(self) -> Command {
         let command = plain(self.name()).bin_name(format!("rrun {}", self.name()));
-        let command = command.about(self.about());
+        let command = with_args(command.about(self.about()), self.flags());
         match self {
-            Self::Run => command
-                .args(creating())
-                .args(monitored())
-                .arg(switch("detach", Some('d'), "Return once the program has started"))
-                .arg(switch("keep", None, "Do not delete the container when it has ended"))
-                .arg(switch("no-subreaper", None, "Do not adopt the container's orphans"))
-                .arg(id()),
-            Self::Create => command.args(creating()).args(monitored()).arg(id()),
-            Self::Start | Self::State => command.arg(id()),
-            Self::Kill => command
-                .arg(switch("all", Some('a'), "Signal every process of the container"))
-                .arg(id())
-                .arg(
-                    positional("SIGNAL", "A name or a number [default: SIGTERM]")
-                        .allow_negative_numbers(true),
-                ),
-            Self::Delete => command
-                .arg(switch(
-                    "force",
-                    Some('f'),
-                    "Kill it first if need be; succeed if there is none",
-                ))
-                .arg(id()),
-            Self::List => command
-                .arg(value("format", Some('f'), "FORMAT", "table or json [default: table]"))
-                .arg(switch("quiet", Some('q'), "Print ids only")),
-            Self::Exec => command
-                .override_usage(
-                    "rrun exec [OPTIONS] <ID> <PROGRAM> [ARGS]...\n       \
-                     rrun exec [OPTIONS] --process <FILE> <ID>",
-                )
-                .args(executing())
-                .args(monitored())
-                .arg(id()),
-            Self::Spec => command
-                .arg(value("bundle", Some('b'), "DIR", "Where to write it [default: .]"))
-                .arg(switch("rootless", None, "For containers of an ordinary user")),
-            Self::Features => command,
-            Self::Explain => command
-                .arg(value("bundle", Some('b'), "DIR", "The bundle [default: .]"))
-                .arg(switch("json", None, "As JSON"))
-                .arg(positional("ID", "The container's id [default: the bundle's name]")),
-            Self::Unpack => command
-                .arg(value("image", None, "NAME", "Which image, if the archive has several"))
-                .arg(positional("ARCHIVE", "An OCI layout or docker archive").required(true))
-                .arg(positional("BUNDLE", "The directory to make").required(true)),
+            Self::Exec => command.override_usage(
+                "rrun exec [OPTIONS] <ID> <PROGRAM> [ARGS]...\n       \
+                 rrun exec [OPTIONS] --process <FILE> <ID>",
+            ),
+            Self::Kill => command.mut_arg("SIGNAL", |signal| signal.allow_negative_numbers(true)),
+            _ => command,
         }
     }
 }
 
 /// The flags before the verb.
+pub(super) const GLOBALS: Flags = &[&[
+    value(
+        "root",
+        None,
+        "DIR",
+        "Where containers are kept [default: /run/rrun, or $XDG_RUNTIME_DIR/rrun]",
+    ),
+    value("log", None, "FILE", "Where failures are logged [default: standard error]"),
+    value("log-format", None, "FORMAT", "text or json [default: text]"),
+    switch("debug", None, "Log more"),
+    switch("systemd-cgroup", None, "Let systemd manage cgroups"),
+    Flag {
+        takes: Takes::When,
+        ..value("rootless", None, "WHEN", "true, false or auto [default: auto]")
+    },
+    switch("version", Some('v'), "Print the version"),
+]];
+
+/// The same as clap wants them.
 pub(super) fn globals() -> Command {
-    plain("rrun")
-        .about("An OCI container runtime whose containers are plans")
-        .arg(value(
-            "root",
-            None,
-            "DIR",
-            "Where containers are kept [default: /run/rrun, or $XDG_RUNTIME_DIR/rrun]",
-        ))
-        .arg(value("log", None, "FILE", "Where failures are logged [default: standard error]"))
-        .arg(value("log-format", None, "FORMAT", "text or json [default: text]"))
-        .arg(switch("debug", None, "Log more"))
-        .arg(switch("systemd-cgroup", None, "Let systemd manage cgroups"))
-        .arg(
-            value("rootless", None, "WHEN", "true, false or auto [default: auto]")
-                .num_args(0..=1)
-                .require_equals(true)
-                .default_missing_value("true"),
-        )
-        .arg(switch("version", Some('v'), "Print the version"))
+    with_args(plain("rrun").about("An OCI container runtime whose containers are plans"), GLOBALS)
 }
 
 /// The whole command line as one tree: what help, completions and manual pages are made from.
@@ -176,65 +187,125 @@ fn plain(name: &'static str) -> Command {
         .disable_version_flag(true)
 }
 
-/// What `create` and `run` share.
-fn creating() -> [Arg; 3] {
-    [
-        value("bundle", Some('b'), "DIR", "The bundle [default: .]"),
-        switch("no-pivot", None, "Move the root mount instead of pivot_root"),
-        switch("no-new-keyring", None, "Keep the caller's session keyring"),
-    ]
+fn with_args(command: Command, flags: Flags) -> Command {
+    command.args(flags.iter().flat_map(|list| list.iter()).map(Flag::arg))
 }
+
+const ID: &[Flag] = &[positional("ID", Takes::Required, "The container's id")];
+
+/// What `create` and `run` share.
+const CREATING: &[Flag] = &[
+    value("bundle", Some('b'), "DIR", "The bundle [default: .]"),
+    switch("no-pivot", None, "Move the root mount instead of pivot_root"),
+    switch("no-new-keyring", None, "Keep the caller's session keyring"),
+];
 
 /// What everything that starts a process shares.
-fn monitored() -> [Arg; 5] {
-    [
-        value("console-socket", None, "PATH", "Socket that gets the terminal"),
-        value("pidfd-socket", None, "PATH", "Socket that gets a pidfd of the process"),
-        value("pid-file", None, "FILE", "Where to write the pid"),
-        value("preserve-fds", None, "N", "Pass N more descriptors, from 3 on [default: 0]"),
-        value("trace", None, "FILE", "Write a timeline of every step, for a trace viewer"),
-    ]
+const MONITORED: &[Flag] = &[
+    value("console-socket", None, "PATH", "Socket that gets the terminal"),
+    value("pidfd-socket", None, "PATH", "Socket that gets a pidfd of the process"),
+    value("pid-file", None, "FILE", "Where to write the pid"),
+    value("preserve-fds", None, "N", "Pass N more descriptors, from 3 on [default: 0]"),
+    value("trace", None, "FILE", "Write a timeline of every step, for a trace viewer"),
+];
+
+const RUNNING: &[Flag] = &[
+    switch("detach", Some('d'), "Return once the program has started"),
+    switch("keep", None, "Do not delete the container when it has ended"),
+    switch("no-subreaper", None, "Do not adopt the container's orphans"),
+];
+
+const KILLING: &[Flag] = &[
+    switch("all", Some('a'), "Signal every process of the container"),
+    ID[0],
+    positional("SIGNAL", Takes::Optional, "A name or a number [default: SIGTERM]"),
+];
+
+const DELETING: &[Flag] =
+    &[switch("force", Some('f'), "Kill it first if need be; succeed if there is none")];
+
+const LISTING: &[Flag] = &[
+    value("format", Some('f'), "FORMAT", "table or json [default: table]"),
+    switch("quiet", Some('q'), "Print ids only"),
+];
+
+const EXECUTING: &[Flag] = &[
+    value("process", Some('p'), "FILE", "process.json, instead of a program"),
+    value("cwd", None, "DIR", "Working directory in the container"),
+    values("env", 'e', "NAME=VALUE", "Set a variable"),
+    switch("tty", Some('t'), "Give it a terminal"),
+    value("user", Some('u'), "UID[:GID]", "Numbers, as seen in the container"),
+    values("additional-gids", 'g', "GID", "Add a group"),
+    switch("detach", Some('d'), "Return once the program has started"),
+    value("process-label", None, "LABEL", "SELinux label"),
+    value("apparmor", None, "PROFILE", "AppArmor profile"),
+    switch("no-new-privs", None, "Let set-user-id programs grant nothing"),
+    values("cap", 'c', "NAME", "Add a capability"),
+    Flag { takes: Takes::Values, ..value("cgroup", None, "PATH", "Cgroup below the container's") },
+    switch("ignore-paused", None, "Do so although the container is paused"),
+];
+
+const SPECIFYING: &[Flag] = &[
+    value("bundle", Some('b'), "DIR", "Where to write it [default: .]"),
+    switch("rootless", None, "For containers of an ordinary user"),
+];
+
+const EXPLAINING: &[Flag] = &[
+    value("bundle", Some('b'), "DIR", "The bundle [default: .]"),
+    switch("json", None, "As JSON"),
+    positional("ID", Takes::Optional, "The container's id [default: the bundle's name]"),
+];
+
+const UNPACKING: &[Flag] = &[
+    value("image", None, "NAME", "Which image, if the archive has several"),
+    positional("ARCHIVE", Takes::Required, "An OCI layout or docker archive"),
+    positional("BUNDLE", Takes::Required, "The directory to make"),
+];
+
+const fn value(
+    name: &'static str,
+    short: Option<char>,
+    what: &'static str,
+    help: &'static str,
+) -> Flag {
+    Flag { name, short, takes: Takes::Value, what, help }
 }
 
-fn executing() -> [Arg; 13] {
-    [
-        value("process", Some('p'), "FILE", "process.json, instead of a program"),
-        value("cwd", None, "DIR", "Working directory in the container"),
-        value("env", Some('e'), "NAME=VALUE", "Set a variable").action(ArgAction::Append),
-        switch("tty", Some('t'), "Give it a terminal"),
-        value("user", Some('u'), "UID[:GID]", "Numbers, as seen in the container"),
-        value("additional-gids", Some('g'), "GID", "Add a group").action(ArgAction::Append),
-        switch("detach", Some('d'), "Return once the program has started"),
-        value("process-label", None, "LABEL", "SELinux label"),
-        value("apparmor", None, "PROFILE", "AppArmor profile"),
-        switch("no-new-privs", None, "Let set-user-id programs grant nothing"),
-        value("cap", Some('c'), "NAME", "Add a capability").action(ArgAction::Append),
-        value("cgroup", None, "PATH", "Cgroup below the container's").action(ArgAction::Append),
-        switch("ignore-paused", None, "Do so although the container is paused"),
-    ]
+const fn values(name: &'static str, short: char, what: &'static str, help: &'static str) -> Flag {
+    Flag { takes: Takes::Values, ..value(name, Some(short), what, help) }
 }
 
-fn value(name: &'static str, short: Option<char>, what: &'static str, help: &'static str) -> Arg {
-    let arg = Arg::new(name).long(name).value_name(what).help(help);
-    // Like Go, a value may begin with a dash: the flag's name says that one follows.
-    let arg = arg.value_parser(OsStringValueParser::new()).allow_hyphen_values(true);
-    match short {
-        Some(short) => arg.short(short),
-        None => arg,
+const fn switch(name: &'static str, short: Option<char>, help: &'static str) -> Flag {
+    Flag { takes: Takes::Switch, ..value(name, short, "BOOL", help) }
+}
+
+const fn positional(name: &'static str, takes: Takes, help: &'static str) -> Flag {
+    Flag { takes, ..value(name, None, name, help) }
+}
+
+impl Flag {
+    pub(super) const fn is_positional(&self) -> bool {
+        matches!(self.takes, Takes::Required | Takes::Optional)
     }
-}
 
-fn switch(name: &'static str, short: Option<char>, help: &'static str) -> Arg {
-    value(name, short, "BOOL", help)
-        .num_args(0..=1)
-        .require_equals(true)
-        .default_missing_value("true")
-}
-
-fn positional(name: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).value_name(name).help(help).value_parser(OsStringValueParser::new())
-}
-
-fn id() -> Arg {
-    positional("ID", "The container's id").required(true)
+    fn arg(&self) -> Arg {
+        let arg = Arg::new(self.name).value_name(self.what).help(self.help);
+        let arg = arg.value_parser(OsStringValueParser::new());
+        if self.is_positional() {
+            return arg.required(self.takes == Takes::Required);
+        }
+        // Like Go, a value may begin with a dash: the flag's name says that one follows.
+        let arg = arg.long(self.name).allow_hyphen_values(true);
+        let arg = match self.short {
+            Some(short) => arg.short(short),
+            None => arg,
+        };
+        match self.takes {
+            Takes::Values => arg.action(ArgAction::Append),
+            Takes::Switch | Takes::When => {
+                arg.num_args(0..=1).require_equals(true).default_missing_value("true")
+            }
+            Takes::Value | Takes::Required | Takes::Optional => arg,
+        }
+    }
 }

@@ -1,14 +1,15 @@
 //! argv → [`Request`]: syntax only; nothing is opened, resolved or asked of the kernel.
 //!
 //! It knows runc's command line and ours. What a newcomer would get wrong: callers write Go's spellings (`-bundle=x`,
-//! `--systemd-cgroup=false`), which `spelling` turns into clap's; and of the many verbs only the one that argv names is
-//! ever built, because a start should not pay for the help of the others.
+//! `--systemd-cgroup=false`), which `spelling` turns into clap's; and clap itself is met only by a line that is wrong or
+//! odd (see `direct`), because a start should not pay for help and suggestions.
 //!
 //! ```text
 //! rrun  --root /r -debug   run   --bundle /b web
 //!       └── globals ────┘  verb  └── its own ──┘
 //! ```
 
+mod direct;
 mod flags;
 mod request;
 mod signal;
@@ -88,10 +89,9 @@ fn take_globals<'a>(
 ) -> Result<(Option<Wanted>, Tokens<'a>), Error> {
     let mut rest = tokens;
     if tokens.first().is_some_and(|first| spelling::is_flag(first)) {
-        let command = flags::globals();
-        let (own, after) = spelling::before_positional(&command, tokens);
+        let (own, after) = spelling::before_positional(flags::GLOBALS, tokens);
         rest = after;
-        let Some(mut taken) = Taken::parse(command, own)? else {
+        let Some(mut taken) = Taken::parse(flags::GLOBALS, flags::globals, own)? else {
             return Ok((Some(Wanted::Answer(Request::Help(flags::help()))), rest));
         };
         *globals = Globals::take(&mut taken)?;
@@ -142,13 +142,13 @@ fn is_near(name: &str, given: &str) -> bool {
 
 /// Understands what follows the verb.
 fn take_verb(verb: Verb, tokens: Tokens<'_>) -> Result<Request, Error> {
-    let command = verb.command();
+    let flags = verb.flags();
     // What follows exec's id belongs to the program that it starts.
     let (own, program) = match verb {
-        Verb::Exec => spelling::through_positional(&command, tokens),
-        _ => (spelling::rewrite(&command, tokens), &[][..]),
+        Verb::Exec => spelling::through_positional(flags, tokens),
+        _ => (spelling::rewrite(flags, tokens), &[][..]),
     };
-    match Taken::parse(command, own)? {
+    match Taken::parse(flags, || verb.command(), own)? {
         Some(mut taken) => Request::take(verb, &mut taken, program),
         None => Ok(Request::Help(flags::help_of(verb))),
     }

@@ -1,10 +1,10 @@
 //! Go's spellings of flags become clap's.
 //!
 //! It knows that Go's flag package takes `-name`, `--name`, `-name=value` and `--name=value` alike, and stops at the first
-//! positional. It refuses to know what a flag means; which ones there are and which take a value, the clap command says.
+//! positional. It refuses to know what a flag means; which ones there are and which take a value, `flags` says.
 //! What a newcomer would get wrong: a token after a flag that takes a value *is* the value, whatever it looks like.
 
-use clap::{Arg, Command};
+use super::flags::{Flag, Flags, Takes};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -17,24 +17,21 @@ pub(super) fn is_flag(token: &OsStr) -> bool {
 }
 
 /// All of `tokens`, respelled.
-pub(super) fn rewrite(command: &Command, tokens: &[OsString]) -> Vec<OsString> {
-    walk(command, tokens, usize::MAX).0
+pub(super) fn rewrite(flags: Flags, tokens: &[OsString]) -> Vec<OsString> {
+    walk(flags, tokens, usize::MAX).0
 }
 
 /// The flags before the first positional, respelled, and what follows them untouched.
-pub(super) fn before_positional<'a>(
-    command: &Command,
-    tokens: &'a [OsString],
-) -> (Vec<OsString>, &'a [OsString]) {
-    walk(command, tokens, 0)
+pub(super) fn before_positional(flags: Flags, tokens: &[OsString]) -> (Vec<OsString>, &[OsString]) {
+    walk(flags, tokens, 0)
 }
 
 /// The same, with the first positional itself; a `--` directly after it is dropped.
-pub(super) fn through_positional<'a>(
-    command: &Command,
-    tokens: &'a [OsString],
-) -> (Vec<OsString>, &'a [OsString]) {
-    let (own, rest) = walk(command, tokens, 1);
+pub(super) fn through_positional(
+    flags: Flags,
+    tokens: &[OsString],
+) -> (Vec<OsString>, &[OsString]) {
+    let (own, rest) = walk(flags, tokens, 1);
     match rest.split_first() {
         Some((dashes, program)) if dashes == "--" => (own, program),
         _ => (own, rest),
@@ -42,11 +39,7 @@ pub(super) fn through_positional<'a>(
 }
 
 /// Respells until `positionals` of them were passed and another comes.
-fn walk<'a>(
-    command: &Command,
-    tokens: &'a [OsString],
-    mut positionals: usize,
-) -> (Vec<OsString>, &'a [OsString]) {
+fn walk(flags: Flags, tokens: &[OsString], mut positionals: usize) -> (Vec<OsString>, &[OsString]) {
     let mut respelled = Vec::with_capacity(tokens.len());
     let mut rest = tokens;
     let mut flags_are_over = false;
@@ -63,7 +56,7 @@ fn walk<'a>(
             respelled.push(token.clone());
             rest = after;
         } else {
-            let flag = Flag::of(command, token);
+            let flag = Seen::of(flags, token);
             let mut spelling = flag.respelled;
             match (flag.next, after.split_first()) {
                 (Next::Value, Some((value, after))) => {
@@ -96,52 +89,56 @@ enum Next {
     ValueIfWhen,
 }
 
-struct Flag {
+struct Seen {
     respelled: OsString,
     next: Next,
 }
 
-impl Flag {
-    fn of(command: &Command, token: &OsStr) -> Self {
+impl Seen {
+    fn of(flags: Flags, token: &OsStr) -> Self {
         let bytes = token.as_bytes();
         let dashes = if bytes.starts_with(b"--") { 2 } else { 1 };
         let body = bytes.get(dashes..).unwrap_or_default();
         let name = body.split(|&byte| byte == b'=').next().unwrap_or_default();
-        let long = command
-            .get_arguments()
-            .find(|arg| arg.get_long().is_some_and(|long| long.as_bytes() == name));
+        let long = by_name(flags, name);
         let respelled = match long {
             Some(_) if dashes == 1 && name.len() > 1 => OsString::from_vec([b"--", body].concat()),
             Some(_) | None => token.to_owned(),
         };
-        let arg = match long {
-            None if dashes == 1 => last_of_cluster(command, name),
+        let flag = match long {
+            None if dashes == 1 => last_of_cluster(flags, name),
             Some(_) | None => long,
         };
-        let next = match arg {
+        let next = match flag.map(|flag| flag.takes) {
             Some(_) if name.len() < body.len() => Next::Another,
-            Some(arg) if takes_value(arg) => Next::Value,
-            Some(arg) if is_when(arg) => Next::ValueIfWhen,
-            Some(_) | None => Next::Another,
+            Some(Takes::Value | Takes::Values) => Next::Value,
+            Some(Takes::When) => Next::ValueIfWhen,
+            Some(Takes::Switch | Takes::Required | Takes::Optional) | None => Next::Another,
         };
         Self { respelled, next }
     }
 }
 
+fn all(flags: Flags) -> impl Iterator<Item = &'static Flag> {
+    flags.iter().flat_map(|list| list.iter()).filter(|flag| !flag.is_positional())
+}
+
+/// The flag of a long name.
+pub(super) fn by_name(flags: Flags, name: &[u8]) -> Option<&'static Flag> {
+    all(flags).find(|flag| flag.name.as_bytes() == name)
+}
+
+/// The flag of a letter.
+pub(super) fn by_letter(flags: Flags, letter: u8) -> Option<&'static Flag> {
+    all(flags).find(|flag| flag.short == Some(char::from(letter)))
+}
+
 /// Of `-td`, the `d`; nothing when an earlier letter takes the rest as its value (`-u0`).
-fn last_of_cluster<'a>(command: &'a Command, letters: &[u8]) -> Option<&'a Arg> {
-    let by_letter =
-        |&letter| command.get_arguments().find(|arg| arg.get_short() == Some(char::from(letter)));
-    let (last, earlier) = letters.split_last()?;
-    let taken = earlier.iter().filter_map(by_letter).any(takes_value);
-    by_letter(last).filter(|_| !taken)
-}
-
-/// Whether the next token is the value of `arg`; a switch has its own behind an equals sign, if at all.
-fn takes_value(arg: &Arg) -> bool {
-    arg.get_num_args().is_none_or(|range| range.min_values() > 0)
-}
-
-fn is_when(arg: &Arg) -> bool {
-    arg.get_value_names().is_some_and(|names| names.iter().any(|name| name == "WHEN"))
+fn last_of_cluster(flags: Flags, letters: &[u8]) -> Option<&'static Flag> {
+    let (&last, earlier) = letters.split_last()?;
+    let taken = earlier
+        .iter()
+        .filter_map(|&letter| by_letter(flags, letter))
+        .any(|flag| matches!(flag.takes, Takes::Value | Takes::Values));
+    by_letter(flags, last).filter(|_| !taken)
 }

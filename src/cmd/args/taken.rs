@@ -1,34 +1,41 @@
-//! What clap took from a command line, turned into values; and clap's complaints turned into ours.
+//! What was taken from a command line, turned into values; and clap's complaints turned into ours.
 //!
 //! What a newcomer would get wrong: clap's own errors are pages for a terminal. Callers log one line, so each becomes one
 //! that names the flag, the value and the fix.
 
+use super::direct::{self, Values};
+use super::flags::Flags;
 use crate::error::{Error, Kind, Result};
 use crate::id::ContainerId;
+use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgMatches, Command};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 /// The values of one command.
 pub(super) struct Taken {
-    matches: ArgMatches,
+    values: Values,
 }
 
 impl Taken {
-    /// Lets `command` take `tokens`; `None` when help is wanted.
-    pub(super) fn parse(command: Command, tokens: Vec<OsString>) -> Result<Option<Self>> {
-        let name = command.get_bin_name().unwrap_or("rrun").to_owned();
-        match command.no_binary_name(true).try_get_matches_from(tokens) {
-            Ok(matches) => Ok(Some(Self { matches })),
-            Err(error) if error.kind() == ErrorKind::DisplayHelp => Ok(None),
-            Err(error) => Err(in_our_words(&error, &name)),
-        }
+    /// Takes `tokens` by `flags`, with the help of clap's `command` if need be; `None` when help is wanted.
+    pub(super) fn parse(
+        flags: Flags,
+        command: impl FnOnce() -> Command,
+        tokens: Vec<OsString>,
+    ) -> Result<Option<Self>> {
+        let values = match direct::take(flags, &tokens) {
+            Some(values) => Some(values),
+            None => by_clap(flags, command(), tokens)?,
+        };
+        Ok(values.map(|values| Self { values }))
     }
 
+    /// The last one's.
     fn raw(&mut self, name: &str) -> Option<OsString> {
-        self.matches.remove_one(name)
+        let at = self.values.iter().rposition(|(other, _)| *other == name)?;
+        Some(self.values.remove(at).1)
     }
 
     /// A switch: absent is off, bare is on, and Go's words for either.
@@ -66,8 +73,8 @@ impl Taken {
 
     /// Every value of a flag that may be repeated.
     pub(super) fn texts(&mut self, name: &str) -> Result<Vec<String>> {
-        let values = self.matches.remove_many::<OsString>(name);
-        values.into_iter().flatten().map(|value| utf8(name, value)).collect()
+        let values = self.values.iter().filter(|(other, _)| *other == name);
+        values.map(|(_, value)| utf8(name, value.clone())).collect()
     }
 
     /// Text that `understand` turns into a value; on failure it says what is wrong with it.
@@ -108,6 +115,26 @@ impl Taken {
         }
         ContainerId::new(&text).map(Some)
     }
+}
+
+/// What clap takes; `None` when help is wanted.
+pub(super) fn by_clap(
+    flags: Flags,
+    command: Command,
+    tokens: Vec<OsString>,
+) -> Result<Option<Values>> {
+    let name = command.get_bin_name().unwrap_or("rrun").to_owned();
+    let mut matches = match command.no_binary_name(true).try_get_matches_from(tokens) {
+        Ok(matches) => matches,
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => return Ok(None),
+        Err(error) => return Err(in_our_words(&error, &name)),
+    };
+    let mut taken = Values::new();
+    for flag in flags.iter().flat_map(|list| list.iter()) {
+        let values = matches.remove_many::<OsString>(flag.name).into_iter().flatten();
+        taken.extend(values.map(|value| (flag.name, value)));
+    }
+    Ok(Some(taken))
 }
 
 /// Digits only: Rust's own parser would let `+1` pass.
@@ -177,6 +204,6 @@ fn in_our_words(error: &clap::Error, command: &str) -> Error {
 }
 
 fn is_global(flag: &str) -> bool {
-    let is_it = |long: &str| flag.strip_prefix("--") == Some(long);
-    super::flags::globals().get_arguments().any(|arg| arg.get_long().is_some_and(is_it))
+    let long = flag.strip_prefix("--").unwrap_or_default();
+    super::spelling::by_name(super::flags::GLOBALS, long.as_bytes()).is_some()
 }

@@ -15,10 +15,11 @@ use crate::plan::cgroup::{Absent, CgroupPlan, Enable, Place, Setting, Write};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::{Mode, mkdirat};
 use rrun_sys::Errno;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 /// Makes the cgroup; on failure removes what was made, innermost first, and nothing else.
-pub fn make(plan: &CgroupPlan) -> Result<Cgroup> {
+pub fn make(plan: &CgroupPlan) -> Result<(Cgroup, Option<OwnedFd>)> {
     let mut made = Vec::new();
     perform(plan, &mut made).map_err(|mut error| {
         for path in made.iter().rev() {
@@ -34,8 +35,9 @@ pub fn make(plan: &CgroupPlan) -> Result<Cgroup> {
     })
 }
 
-fn perform(plan: &CgroupPlan, made: &mut Vec<PathBuf>) -> Result<Cgroup> {
+fn perform(plan: &CgroupPlan, made: &mut Vec<PathBuf>) -> Result<(Cgroup, Option<OwnedFd>)> {
     let mut cgroup = Cgroup::default();
+    let mut opened = None;
     if let Some(place) = &plan.unified {
         let path = below(&place.mount, &place.path);
         let fresh = Fresh::make(&path, &place.mount, made)?;
@@ -51,6 +53,7 @@ fn perform(plan: &CgroupPlan, made: &mut Vec<PathBuf>) -> Result<Cgroup> {
             hand_over(&path, &directory, uid)?;
         }
         cgroup.unified = Some(path);
+        opened = Some(directory.into());
         cgroup.had_leftovers = fresh == Fresh::No;
     }
     for v1 in &plan.v1 {
@@ -69,7 +72,7 @@ fn perform(plan: &CgroupPlan, made: &mut Vec<PathBuf>) -> Result<Cgroup> {
     let is_leaf =
         |path: &PathBuf| cgroup.unified.as_ref() == Some(path) || cgroup.v1.contains(path);
     cgroup.ancestors = made.iter().filter(|path| !is_leaf(path)).cloned().collect();
-    Ok(cgroup)
+    Ok((cgroup, opened))
 }
 
 /// Whether a directory is ours from birth.

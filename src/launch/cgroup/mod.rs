@@ -13,7 +13,7 @@ mod pids;
 mod remove;
 
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::host::cgroup::{CgroupHost, below, clean};
+use crate::host::cgroup::{CgroupHost, OwnCgroup, below, clean};
 use crate::launch::fault::point;
 use crate::plan::cgroup::{CgroupPlan, Devices, Place};
 use directory::Directory;
@@ -46,12 +46,12 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
-    /// Makes what `plan` says. On failure what was made is removed again.
+    /// Makes what `plan` says; with its directory in cgroup2, which is open by then. On failure what was made is removed again.
     ///
     /// # Errors
     /// [`Kind::Exists`] or [`Kind::State`] for a cgroup that holds processes or is frozen; [`Kind::Host`] and
     /// [`Kind::Kernel`] for what this host or the kernel refuses, with the field that asked for it.
-    pub fn make(plan: &CgroupPlan) -> Result<Self> {
+    pub fn make(plan: &CgroupPlan) -> Result<(Self, Option<OwnedFd>)> {
         make::make(plan)
     }
 
@@ -97,7 +97,9 @@ impl Cgroup {
     /// # Errors
     /// [`Kind::Kernel`] when /proc does not tell, or the directory cannot be opened.
     pub fn directory_of(&self, pid: i32) -> Result<Option<OwnedFd>> {
-        let (Some(own), Some(host)) = (&self.unified, CgroupHost::probe(false)?.unified) else {
+        let (Some(own), Some(host)) =
+            (&self.unified, CgroupHost::probe(false, OwnCgroup::Unwanted)?.unified)
+        else {
             return Ok(None);
         };
         let file = format!("/proc/{pid}/cgroup");
