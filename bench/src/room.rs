@@ -6,6 +6,7 @@
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 use nix::unistd::geteuid;
 use rrun_harness::Must;
 use std::path::Path;
@@ -16,7 +17,11 @@ use std::path::Path;
 /// A sentence for the user when we are not root.
 pub fn enter() -> Result<(), String> {
     enter_beside_cgroups()?;
-    place("cgroup2", "/sys/fs/cgroup", "cgroup2", MsFlags::empty());
+    let there = statfs("/sys/fs/cgroup").map_err(|errno| format!("/sys/fs/cgroup: {errno}"))?;
+    // The kernel refuses a file system on itself (EBUSY), and where it is alone already there is nothing to do.
+    if there.filesystem_type() != CGROUP2_SUPER_MAGIC {
+        place("cgroup2", "/sys/fs/cgroup", "cgroup2", MsFlags::empty());
+    }
     Ok(())
 }
 
