@@ -159,7 +159,7 @@ impl Voice {
         // In a virtual machine the processors' clocks may differ by a few microseconds.
         if first_instruction < began || first_byte + Duration::from_micros(50) < first_instruction {
             return Err(Wrong::Failed(format!(
-                "the payload says {first_instruction:?}; it was asked for at {began:?}, heard at {first_byte:?}"
+                "the payload says that it started at {first_instruction:?}; asked {began:?}, heard {first_byte:?}"
             )));
         }
         Ok(Answer { first_instruction, first_byte: first_byte.max(first_instruction) })
