@@ -46,7 +46,8 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
-    /// Makes what `plan` says; with its directory in cgroup2, which is open by then. On failure what was made is removed again.
+    /// Makes what `plan` says, and hands out its directory in cgroup2, which is open by then. On failure what was made is
+    /// removed again.
     ///
     /// # Errors
     /// [`Kind::Exists`] or [`Kind::State`] for a cgroup that holds processes or is frozen; [`Kind::Host`] and
