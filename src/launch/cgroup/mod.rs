@@ -8,9 +8,16 @@
 mod directory;
 mod events;
 mod guard;
+mod late;
 mod make;
+mod oom;
 mod pids;
 mod remove;
+pub mod stats;
+mod update;
+
+pub use oom::OomWatch;
+pub use stats::Stats;
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::host::cgroup::{CgroupHost, OwnCgroup, below, clean};
