@@ -3,7 +3,7 @@
 //! What a newcomer would get wrong: the child has no destructors. What it opens stays open until execve or a
 //! close_range step, which is why everything is opened close-on-exec.
 
-use crate::{Result, path};
+use crate::{Errno, Result, path};
 
 /// A descriptor number, borrowed: somebody else owns it, or the child names it.
 pub type Fd = i32;
@@ -29,6 +29,12 @@ impl NewFd {
         }
         Ok(self)
     }
+}
+
+/// dup3(2): `fd` gets the number `number`, too, and there it stays open over execve(2).
+pub(crate) fn place(fd: Fd, number: Fd) -> Result<()> {
+    // SAFETY: no pointers.
+    Errno::check(unsafe { libc::syscall(libc::SYS_dup3, fd, number, 0) }).map(drop)
 }
 
 #[cfg(feature = "std")]
