@@ -106,7 +106,7 @@ impl Container {
     /// # Errors
     /// [`Kind::Kernel`](crate::error::Kind::Kernel) when the kernel refuses.
     pub fn watch_oom(&self) -> Result<Option<OomWatch>> {
-        self.record.cgroup.watch_oom()
+        OomWatch::open(&self.record.cgroup)
     }
 
     /// Locks it and checks that `verb` fits.

@@ -16,17 +16,16 @@ mod remove;
 pub mod stats;
 mod update;
 
-pub use oom::OomWatch;
-pub use stats::Stats;
-
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::host::cgroup::{CgroupHost, OwnCgroup, below, clean};
 use crate::launch::fault::point;
 use crate::plan::cgroup::{CgroupPlan, Devices, Place};
 use directory::Directory;
 use events::Events;
+pub use oom::OomWatch;
 use rrun_sys::Errno;
 use serde::{Deserialize, Serialize};
+pub use stats::Stats;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
