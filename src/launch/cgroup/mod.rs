@@ -9,6 +9,7 @@ mod directory;
 mod events;
 mod guard;
 mod make;
+mod oom;
 mod pids;
 mod remove;
 
@@ -18,6 +19,7 @@ use crate::launch::fault::point;
 use crate::plan::cgroup::{CgroupPlan, Devices, Place};
 use directory::Directory;
 use events::Events;
+pub use oom::OomWatch;
 use rrun_sys::Errno;
 use serde::{Deserialize, Serialize};
 use std::os::fd::{BorrowedFd, OwnedFd};
