@@ -54,8 +54,10 @@ impl Address {
         let length = path.as_os_str().len();
         if !path.is_absolute() || length > LONGEST {
             let text = format!("socket path {} of {length} bytes", path.display());
-            return Err(Error::new(Kind::Usage, text)
-                .hint(format!("name an absolute socket directory of at most {} bytes", LONGEST - 65)));
+            return Err(Error::new(Kind::Usage, text).hint(format!(
+                "name an absolute socket directory of at most {} bytes",
+                LONGEST - 65
+            )));
         }
         Ok(Self(path))
     }
@@ -169,7 +171,8 @@ mod tests {
         let url = address.unwrap().url();
         let digest = url.strip_prefix("unix:///run/containerd/s/").unwrap();
         assert_eq!(digest.len(), 64, "{url}");
-        let other = Address::of(None, ["/run/containerd/containerd.sock", "k8s.io", "pad"]).unwrap();
+        let other =
+            Address::of(None, ["/run/containerd/containerd.sock", "k8s.io", "pad"]).unwrap();
         assert_ne!(other.url(), url);
     }
 

@@ -90,10 +90,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<(Action, Argum
 }
 
 /// Where a flag's value goes.
-fn field<'a>(
-    arguments: &'a mut Arguments,
-    name: &str,
-) -> Result<Box<dyn FnOnce(String) + 'a>> {
+fn field<'a>(arguments: &'a mut Arguments, name: &str) -> Result<Box<dyn FnOnce(String) + 'a>> {
     Ok(match name {
         "namespace" => Box::new(|value| arguments.namespace = value),
         "address" => Box::new(|value| arguments.address = value),
@@ -114,8 +111,10 @@ fn action_of(word: &str) -> Result<Action> {
     match word {
         "start" => Ok(Action::Start),
         "delete" => Ok(Action::Delete),
-        _ => Err(Error::new(Kind::Usage, format!("unknown action {word:?}"))
-            .hint("use start or delete")),
+        _ => {
+            Err(Error::new(Kind::Usage, format!("unknown action {word:?}"))
+                .hint("use start or delete"))
+        }
     }
 }
 
@@ -124,9 +123,10 @@ fn truth(name: &str, value: Option<String>) -> Result<bool> {
     match value.as_deref() {
         None | Some("true" | "1") => Ok(true),
         Some("false" | "0") => Ok(false),
-        Some(other) => {
-            Err(Error::new(Kind::Usage, format!("flag -{name}: {other:?} is neither true nor false")))
-        }
+        Some(other) => Err(Error::new(
+            Kind::Usage,
+            format!("flag -{name}: {other:?} is neither true nor false"),
+        )),
     }
 }
 

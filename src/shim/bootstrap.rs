@@ -72,7 +72,8 @@ impl Input {
         });
         let Some(params) = params else {
             let any = Any::parse_from_bytes(bytes).map_err(|error| {
-                Error::new(Kind::Spec, error.to_string()).context("read options from standard input")
+                Error::new(Kind::Spec, error.to_string())
+                    .context("read options from standard input")
             })?;
             return Ok(Self { options: Options::decode(Some(&any))?, params: None });
         };
@@ -158,7 +159,9 @@ fn join_cgroup(server: &Child, cgroup: &str) -> Result<()> {
     let found: Vec<PathBuf> =
         mounts.map(|mount| below(mount, cgroup)).filter(|path| path.is_dir()).collect();
     if found.is_empty() {
-        return Err(Error::new(Kind::Host, "no such cgroup").hint("make it, or leave ShimCgroup out"));
+        return Err(
+            Error::new(Kind::Host, "no such cgroup").hint("make it, or leave ShimCgroup out")
+        );
     }
     for path in found {
         let file = path.join("cgroup.procs");

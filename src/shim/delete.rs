@@ -16,7 +16,7 @@ use rrun::container::{Found, Store};
 use rrun::error::{Error, Kind, Result, ResultExt};
 use rrun::id::ContainerId;
 use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -137,6 +137,6 @@ mod tests {
         let found = mounts_at_or_below(mountinfo, Path::new("/b/rootfs"));
         let want = ["/b/rootfs", "/b/rootfs/proc", "/b/rootfs/a b\\c"];
         assert_eq!(found, want.map(PathBuf::from));
-        assert_eq!(unescape(b"x\\04").as_bytes(), b"x\\04");
+        assert_eq!(unescape(b"x\\04"), "x\\04");
     }
 }

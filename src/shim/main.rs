@@ -30,8 +30,9 @@ use std::process::ExitCode;
 const INPUT_MAX: u64 = 4 << 20;
 
 fn main() -> ExitCode {
-    let outcome = arguments::parse(std::env::args_os().skip(1))
-        .and_then(|(action, arguments)| perform(action, &arguments).and_then(|answer| say(&answer)));
+    let outcome = arguments::parse(std::env::args_os().skip(1)).and_then(|(action, arguments)| {
+        perform(action, &arguments).and_then(|answer| say(&answer))
+    });
     let Err(error) = outcome else { return ExitCode::SUCCESS };
     // containerd shows this line to who asked for the container; a server's goes to its log.
     std::io::stderr()

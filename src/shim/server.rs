@@ -37,6 +37,7 @@ type Methods = HashMap<String, Box<dyn MethodHandler + Send + Sync>>;
 
 /// What the Task service is given.
 #[derive(Debug, Clone)]
+#[expect(dead_code, reason = "the Task service creates containers")]
 pub struct Context {
     /// containerd's namespace.
     pub namespace: String,
@@ -81,7 +82,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let (listener, address) = take_listener()?;
     set_child_subreaper(true).context(|| "prctl(PR_SET_CHILD_SUBREAPER)")?;
     // A shim ends when containerd says so. Handlers, unlike ignored signals, do not reach what is executed.
-    rrun_sys::signal::disregard(&[Signal::SIGTERM as i32, Signal::SIGINT as i32, Signal::SIGHUP as i32]);
+    rrun_sys::signal::disregard(&[
+        Signal::SIGTERM as i32,
+        Signal::SIGINT as i32,
+        Signal::SIGHUP as i32,
+    ]);
     let bundle = std::env::current_dir().context(|| "find the working directory")?;
     let events = std::env::var("TTRPC_ADDRESS").ok();
     let context = Context {

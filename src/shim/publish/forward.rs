@@ -45,7 +45,10 @@ impl<'a> Connection<'a> {
         if status.code() == Code::OK {
             return Ok(());
         }
-        Err(Error::new(Kind::Host, format!("containerd answers {:?}: {}", status.code(), status.message)))
+        Err(Error::new(
+            Kind::Host,
+            format!("containerd answers {:?}: {}", status.code(), status.message),
+        ))
     }
 
     fn exchange(&mut self, request: &[u8]) -> Result<Response> {

@@ -2,9 +2,10 @@
 
 use super::*;
 use containerd_shim_protos::events::task::{TaskCreate, TaskExit};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::atomic::{AtomicU32, Ordering};
-use ttrpc::{Code, Server, TtrpcContext, get_rpc_status};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use ttrpc::error::get_rpc_status;
+use ttrpc::{Code, Server, TtrpcContext};
 
 /// Notes what comes, and refuses as often as it is told to.
 struct Listener {
