@@ -10,16 +10,23 @@
 //! ```
 
 mod address;
+mod answer;
 mod arguments;
 mod bootstrap;
 mod bundle;
 mod delete;
 mod describe;
+mod io;
 mod log;
+mod metrics;
+mod mounts;
 mod options;
+mod process;
 mod publish;
 mod server;
 mod service;
+mod task;
+mod watch;
 
 use arguments::{Action, Arguments};
 use rrun::error::{Result, ResultExt};

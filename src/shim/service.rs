@@ -204,8 +204,8 @@ impl containerd_shim_protos::Task for Service {
 pub struct Wait(pub Arc<Service>);
 
 impl Wait {
-    /// Its name below the service's.
-    pub const METHOD: &str = "Wait";
+    /// Its name on the wire.
+    pub const PATH: &str = "/containerd.task.v3.Task/Wait";
 
     fn begin(&self, context: TtrpcContext, payload: &[u8]) -> Result<()> {
         let request = WaitRequest::parse_from_bytes(payload)
