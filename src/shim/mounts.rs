@@ -6,11 +6,13 @@
 //! directory is otherwise the whole process's.
 
 use containerd_shim_protos::api::Mount;
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use rrun::error::{Error, Kind, Result, ResultExt};
+use std::ffi::OsString;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 /// What mount(2) reads of its data: a page, whose last byte ends it.
@@ -107,17 +109,18 @@ pub fn mount_all(mounts: &[Mount], rootfs: &Path) -> Result<()> {
 fn target(rootfs: &Path, within: &str) -> Result<PathBuf> {
     match within {
         "" | "/" => Ok(rootfs.to_owned()),
-        _ => Err(Error::new(Kind::Unsupported, format!("a mount on {within:?} in the rootfs")
-        )
-        .hint("let the snapshotter mount on the rootfs itself")),
+        _ => Err(Error::new(Kind::Unsupported, format!("a mount on {within:?} in the rootfs"))
+            .hint("let the snapshotter mount on the rootfs itself")),
     }
 }
 
 fn one(wanted: &Mount, at: &Path) -> Result<()> {
     let Options { flags, propagation, data } = Options::of(&wanted.options);
-    if let Some(word) = data.iter().find(|word| *word == "loop" || word.starts_with("X-containerd")) {
-        return Err(Error::new(Kind::Unsupported, format!("the mount option {word:?}"))
-            .hint("let containerd's mount manager prepare this mount, or use another snapshotter"));
+    if let Some(word) = data.iter().find(|word| *word == "loop" || word.starts_with("X-containerd"))
+    {
+        return Err(Error::new(Kind::Unsupported, format!("the mount option {word:?}")).hint(
+            "let containerd's mount manager prepare this mount, or use another snapshotter",
+        ));
     }
     let kind = Some(wanted.type_.as_str()).filter(|kind| !kind.is_empty());
     let is_bind = flags.contains(MsFlags::MS_BIND) && !flags.contains(MsFlags::MS_REMOUNT);
@@ -190,53 +193,60 @@ fn shortened(data: &[String]) -> Option<(PathBuf, String)> {
     Some((shared.clone(), words.collect::<Vec<_>>().join(",")))
 }
 
-/// Unmounts everything on and below `rootfs`, the last first; what is busy is detached, and vanishes with its last user.
-/// Nothing there is success.
+/// Unmounts everything at and below `directory`, the latest first; what is busy goes when its last user does. Nothing there
+/// is success.
 ///
 /// # Errors
-/// [`Kind::Kernel`] when the kernel refuses to detach.
-pub fn unmount_all(rootfs: &Path) -> Result<()> {
-    let rootfs = match fs::canonicalize(rootfs) {
-        Ok(path) => path,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error).context(|| format!("find {}", rootfs.display())),
-    };
-    let table = fs::read("/proc/thread-self/mountinfo").context(|| "read mountinfo")?;
-    let mut points: Vec<PathBuf> = mount_points(&table).filter(|at| at.starts_with(&rootfs)).collect();
-    points.reverse();
-    for point in points {
-        let flags = MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW;
-        match umount2(&point, flags) {
-            // Gone with one that was below it, or unmounted by somebody else.
-            Ok(()) | Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOENT) => {}
+/// [`Kind::Kernel`] as umount2(2).
+pub fn unmount_all(directory: &Path) -> Result<()> {
+    let Some((parent, name)) = directory.parent().zip(directory.file_name()) else { return Ok(()) };
+    // The last name is not followed: a container may have made a link of what it was given to write to.
+    let Ok(parent) = parent.canonicalize() else { return Ok(()) };
+    let mountinfo = fs::read("/proc/self/mountinfo").context(|| "read /proc/self/mountinfo")?;
+    for point in mounts_at_or_below(&mountinfo, &parent.join(name)).into_iter().rev() {
+        let lazily = MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW;
+        let done = match umount2(&point, MntFlags::UMOUNT_NOFOLLOW) {
+            Err(Errno::EBUSY) => umount2(&point, lazily),
+            other => other,
+        };
+        match done {
+            // Gone with one that it was a copy of, or with its mount above.
+            Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => {}
             Err(errno) => return Err(errno).context(|| format!("unmount {}", point.display())),
         }
     }
     Ok(())
 }
 
-/// The fifth field of each line of mountinfo, proc_pid_mountinfo(5), with its octal escapes undone.
-fn mount_points(table: &[u8]) -> impl Iterator<Item = PathBuf> + '_ {
-    let lines = table.split(|&byte| byte == b'\n');
-    lines.filter_map(|line| line.split(|&byte| byte == b' ').nth(4)).map(|field| {
-        let mut plain = Vec::with_capacity(field.len());
-        let mut rest = field;
-        while let Some((&first, after)) = rest.split_first() {
-            let octal = (first == b'\\').then(|| after.get(..3)).flatten();
-            let octal = octal.and_then(|digits| std::str::from_utf8(digits).ok());
-            match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-                Some(byte) => {
-                    plain.push(byte);
-                    rest = after.get(3..).unwrap_or_default();
-                }
-                None => {
-                    plain.push(first);
-                    rest = after;
-                }
+/// The mount points of /proc/self/mountinfo at or below a directory, in the order of mounting.
+fn mounts_at_or_below(mountinfo: &[u8], directory: &Path) -> Vec<PathBuf> {
+    mountinfo
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| line.split(|byte| *byte == b' ').nth(4))
+        .map(|field| PathBuf::from(unescape(field)))
+        .filter(|point| point.starts_with(directory))
+        .collect()
+}
+
+/// A path as mountinfo writes it: `\040` for a space.
+fn unescape(field: &[u8]) -> OsString {
+    let mut plain = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let [first, tail @ ..] = rest {
+        let octal = tail.get(..3).filter(|_| *first == b'\\');
+        let octal = octal.and_then(|digits| std::str::from_utf8(digits).ok());
+        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                plain.push(byte);
+                rest = tail.get(3..).unwrap_or_default();
+            }
+            None => {
+                plain.push(*first);
+                rest = tail;
             }
         }
-        PathBuf::from(std::ffi::OsStr::from_bytes(&plain))
-    })
+    }
+    OsString::from_vec(plain)
 }
 
 #[cfg(test)]
@@ -267,9 +277,15 @@ mod tests {
     }
 
     #[test]
-    fn mount_points_with_blanks_are_found() {
-        let table = b"1 2 0:3 / /a\\040b\\134c rw - tmpfs t rw\n4 5 0:6 / /d rw - tmpfs t rw\n";
-        let found: Vec<_> = mount_points(table).collect();
-        assert_eq!(found, [Path::new("/a b\\c"), Path::new("/d")]);
+    fn mounts_are_found_by_whole_names_in_the_order_of_mounting() {
+        let mountinfo = b"1 0 0:1 / /b/rootfs rw - overlay overlay rw\n\
+            2 1 0:2 / /b/rootfs/proc rw shared:1 - proc proc rw\n\
+            3 0 0:3 / /b/rootfs2 rw - tmpfs t rw\n\
+            4 1 0:4 / /b/rootfs/a\\040b\\134c rw - tmpfs t rw\n\
+            5 0 0:5 / / rw - ext4 /dev/vda rw\n";
+        let found = mounts_at_or_below(mountinfo, Path::new("/b/rootfs"));
+        let want = ["/b/rootfs", "/b/rootfs/proc", "/b/rootfs/a b\\c"];
+        assert_eq!(found, want.map(PathBuf::from));
+        assert_eq!(unescape(b"x\\04"), "x\\04");
     }
 }

@@ -214,7 +214,9 @@ impl Wait {
         let task = self.0.task(&request.id)?;
         let cancelled = context.cancel_rx.clone();
         let waiter = Waiter {
-            has_left: Box::new(move || cancelled.try_recv().is_err_and(|left| left.is_disconnected())),
+            has_left: Box::new(move || {
+                cancelled.try_recv().is_err_and(|left| left.is_disconnected())
+            }),
             answer: Box::new(move |end| {
                 let answer = WaitResponse {
                     exit_status: end.code(),

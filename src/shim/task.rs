@@ -22,7 +22,7 @@ use crate::watch::{Loop, Watched};
 use containerd_shim_protos::api::CreateTaskRequest;
 use containerd_shim_protos::events::task as events;
 use rrun::container::{Container, Store};
-use rrun::error::{Error, Kind, Result, ResultExt};
+use rrun::error::{Error, Kind, Result};
 use rrun::id::ContainerId;
 use rrun::launch::trace::Trace;
 use rrun::plan::Request;
@@ -111,7 +111,9 @@ impl Task {
     ) -> Result<Arc<Self>> {
         let store = Store::new(options.state_root(&pod.namespace))?;
         let bundle = Bundle::load(Some(Path::new(&request.bundle)))?;
-        let owner = Owner { uid: options.io_uid, gid: options.io_gid };
+        // Root's they are anyway.
+        let named = |id: u32| Some(id).filter(|id| *id != 0);
+        let owner = Owner { uid: named(options.io_uid), gid: named(options.io_gid) };
         let paths = Paths {
             stdin: request.stdin.clone(),
             stdout: request.stdout.clone(),
@@ -119,7 +121,8 @@ impl Task {
             terminal: bundle.terminal() != spec::Terminal::None,
         };
         let _launching = pod.events.launching();
-        let streams = Arc::new(Streams::open(&pod.events, &paths, &owner, &request.id, &pod.namespace)?);
+        let streams =
+            Arc::new(Streams::open(&pod.events, &paths, &owner, &request.id, &pod.namespace)?);
         let ends = streams.child_ends();
         let born = Create {
             store: &store,
@@ -168,14 +171,17 @@ impl Task {
             terminal: request.terminal,
             ..Default::default()
         };
-        task.publish("/tasks/create", &events::TaskCreate {
-            container_id: request.id.clone(),
-            bundle: request.bundle.clone(),
-            rootfs: request.rootfs.clone(),
-            io: Some(io).into(),
-            pid: pid.unsigned_abs(),
-            ..Default::default()
-        });
+        task.publish(
+            "/tasks/create",
+            &events::TaskCreate {
+                container_id: request.id.clone(),
+                bundle: request.bundle.clone(),
+                rootfs: request.rootfs.clone(),
+                io: Some(io).into(),
+                pid: pid.unsigned_abs(),
+                ..Default::default()
+            },
+        );
         task.watch("", pid, pidfd);
         Ok(task)
     }

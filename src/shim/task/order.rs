@@ -72,14 +72,17 @@ impl Task {
         // Published under the lock, or two that settle at once could put the first process's end before another's.
         for Told { exec_id, pid, end, .. } in &told {
             let id = if exec_id.is_empty() { self.id.as_str() } else { exec_id };
-            self.publish("/tasks/exit", &events::TaskExit {
-                container_id: self.id.to_string(),
-                id: id.to_owned(),
-                pid: *pid,
-                exit_status: end.code(),
-                exited_at: answer::timestamp(end.at),
-                ..Default::default()
-            });
+            self.publish(
+                "/tasks/exit",
+                &events::TaskExit {
+                    container_id: self.id.to_string(),
+                    id: id.to_owned(),
+                    pid: *pid,
+                    exit_status: end.code(),
+                    exited_at: answer::timestamp(end.at),
+                    ..Default::default()
+                },
+            );
         }
         drop(all);
         for Told { end, waiters, .. } in told {

@@ -48,11 +48,14 @@ impl Task {
         }
         all.execs.insert(request.exec_id.clone(), Announced { process, spec });
         drop(all);
-        self.publish("/tasks/exec-added", &events::TaskExecAdded {
-            container_id: self.id.to_string(),
-            exec_id: request.exec_id.clone(),
-            ..Default::default()
-        });
+        self.publish(
+            "/tasks/exec-added",
+            &events::TaskExecAdded {
+                container_id: self.id.to_string(),
+                exec_id: request.exec_id.clone(),
+                ..Default::default()
+            },
+        );
         Ok(())
     }
 
@@ -74,11 +77,10 @@ impl Task {
             all.init.pid.unsigned_abs()
         };
         if started.is_ok() {
-            self.publish("/tasks/start", &events::TaskStart {
-                container_id: self.id.to_string(),
-                pid,
-                ..Default::default()
-            });
+            self.publish(
+                "/tasks/start",
+                &events::TaskStart { container_id: self.id.to_string(), pid, ..Default::default() },
+            );
         }
         self.settle();
         started.map(|()| pid)
@@ -120,12 +122,15 @@ impl Task {
                 return Err(error);
             }
         };
-        self.publish("/tasks/exec-started", &events::TaskExecStarted {
-            container_id: self.id.to_string(),
-            exec_id: exec_id.to_owned(),
-            pid: pid.unsigned_abs(),
-            ..Default::default()
-        });
+        self.publish(
+            "/tasks/exec-started",
+            &events::TaskExecStarted {
+                container_id: self.id.to_string(),
+                exec_id: exec_id.to_owned(),
+                pid: pid.unsigned_abs(),
+                ..Default::default()
+            },
+        );
         if let Some(process) = self.lock().find(exec_id) {
             process.phase = Phase::Running;
         }

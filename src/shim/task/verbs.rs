@@ -220,20 +220,23 @@ impl Task {
         }
         // One that was never started has been ended just now.
         let (done, ended) = channel::<End>();
-        let answer = Box::new(move |end| drop(done.send(end)));
+        let answer = Box::new(move |end| done.send(end).unwrap_or_default());
         self.wait("", Waiter { answer, has_left: Box::new(|| false) })?;
         ended.recv_timeout(PATIENCE).map_err(|_| still_running(self.id.as_str()))?;
         mounts::unmount_all(&self.bundle.join("rootfs"))?;
         let streams = self.lock().init.streams.clone();
         drain(streams.as_deref());
         let answer = farewell(&self.lock().init);
-        self.publish("/tasks/delete", &events::TaskDelete {
-            container_id: self.id.to_string(),
-            pid: answer.pid,
-            exit_status: answer.exit_status,
-            exited_at: answer.exited_at.clone(),
-            ..Default::default()
-        });
+        self.publish(
+            "/tasks/delete",
+            &events::TaskDelete {
+                container_id: self.id.to_string(),
+                pid: answer.pid,
+                exit_status: answer.exit_status,
+                exited_at: answer.exited_at.clone(),
+                ..Default::default()
+            },
+        );
         Ok(answer)
     }
 }
