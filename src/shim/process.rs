@@ -8,7 +8,7 @@
 //! It knows one process; the order among those of a container is [`crate::task`]'s. What a newcomer would get wrong: it
 //! may end while it is still being started. The end is kept then, and told after the start.
 
-use crate::io::{Paths, Streams};
+use crate::io::{Stdio, Streams};
 use crate::watch::End;
 use containerd_shim_protos::api::StateResponse;
 use std::os::fd::OwnedFd;
@@ -20,6 +20,27 @@ pub struct Waiter {
     pub answer: Box<dyn FnOnce(End) + Send>,
     /// Whether nobody would hear it any more: containerd was restarted, and asks anew.
     pub has_left: Box<dyn Fn() -> bool + Send>,
+}
+
+/// Where its streams go, as the request said it.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    /// Standard input.
+    pub stdin: String,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// Whether it has a terminal.
+    pub terminal: bool,
+}
+
+impl Paths {
+    /// For [`Streams::open`].
+    pub fn stdio(&self) -> Stdio<'_> {
+        let Self { stdin, stdout, stderr, terminal } = self;
+        Stdio { stdin, stdout, stderr, terminal: *terminal }
+    }
 }
 
 /// How far it has come.

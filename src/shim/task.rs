@@ -12,11 +12,11 @@ mod order;
 mod start;
 mod verbs;
 
-use crate::io::{Owner, Paths, Streams};
+use crate::io::{Context, Owner, Streams};
 use crate::log;
 use crate::mounts;
 use crate::options::Options;
-use crate::process::{Phase, Process};
+use crate::process::{Paths, Phase, Process};
 use crate::publish::Publisher;
 use crate::watch::{Loop, Watched};
 use containerd_shim_protos::api::CreateTaskRequest;
@@ -42,6 +42,13 @@ pub struct Pod {
     pub publisher: Publisher,
     /// The loop.
     pub events: Loop,
+}
+
+impl Pod {
+    /// What opening streams for a process of `id` takes.
+    fn streams_of<'a>(&'a self, id: &'a ContainerId) -> Context<'a> {
+        Context { events: &self.events, namespace: &self.namespace, id: id.as_str() }
+    }
 }
 
 /// A container.
@@ -121,9 +128,8 @@ impl Task {
             terminal: bundle.terminal() != spec::Terminal::None,
         };
         let _launching = pod.events.launching();
-        let streams =
-            Arc::new(Streams::open(&pod.events, &paths, &owner, &request.id, &pod.namespace)?);
-        let ends = streams.child_ends();
+        let streams = Arc::new(Streams::open(&paths.stdio(), owner, pod.streams_of(&id))?);
+        let ends = streams.take_child_ends();
         let born = Create {
             store: &store,
             id: &id,

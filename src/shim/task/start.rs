@@ -3,10 +3,10 @@
 //! What a newcomer would get wrong: a process may end before its start is told of. So its phase is *starting* meanwhile,
 //! and [`Task::settle`] keeps its end back until the start was told.
 
-use super::{Exec as Announced, Pod, Task, unknown};
-use crate::io::{Paths, Streams};
+use super::{Exec as Announced, Task, unknown};
+use crate::io::Streams;
 use crate::log;
-use crate::process::{Phase, Process};
+use crate::process::{Paths, Phase, Process};
 use containerd_shim_protos::api::ExecProcessRequest;
 use containerd_shim_protos::events::task as events;
 use rrun::error::{Error, Kind, Result, ResultExt};
@@ -145,9 +145,8 @@ impl Task {
     ) -> Result<(i32, OwnedFd, Arc<Streams>)> {
         let container = self.open()?;
         let bundle = Bundle::load(Some(&self.bundle))?;
-        let Pod { events, namespace, .. } = &self.pod;
-        let streams = Streams::open(events, paths, &self.owner, self.id.as_str(), namespace)?;
-        let ends = streams.child_ends();
+        let streams = Streams::open(&paths.stdio(), self.owner, self.pod.streams_of(&self.id))?;
+        let ends = streams.take_child_ends();
         let running = Exec {
             container: &container,
             bundle: &bundle,

@@ -6,6 +6,7 @@
 use super::{Task, unknown};
 use crate::answer;
 use crate::io::Streams;
+use crate::log;
 use crate::mounts;
 use crate::process::{Phase, Process, Waiter};
 use crate::watch::End;
@@ -243,8 +244,10 @@ impl Task {
 
 /// What a process has left in its terminal belongs to its output.
 fn drain(streams: Option<&Streams>) {
-    if let Some(streams) = streams {
-        streams.wait_drained(PATIENCE);
+    if let Some(streams) = streams
+        && !streams.wait_drained(PATIENCE)
+    {
+        log::warn("output that nobody reads is dropped");
     }
 }
 

@@ -136,7 +136,7 @@ impl Reactor {
                 Ok(count) => count,
                 Err(Errno::EINTR) => continue,
                 Err(errno) => {
-                    rrun::log::warn(&format!("the shim's events are over: epoll_wait: {errno}"));
+                    crate::log::warn(&format!("the shim's events are over: epoll_wait: {errno}"));
                     return;
                 }
             };
@@ -267,7 +267,7 @@ impl Reactor {
             Ok(()) => true,
             Err(Errno::EPERM) => false,
             Err(errno) => {
-                rrun::log::warn(&format!("a stream of a container stops: epoll_ctl: {errno}"));
+                crate::log::warn(&format!("a stream of a container stops: epoll_ctl: {errno}"));
                 true
             }
         }
