@@ -72,10 +72,14 @@ fn on_a_terminal(command: &std::process::Command) {
     let mut terminal = Terminal::open(24, 80);
     let running = terminal.start(command);
     terminal.expect("ready");
-    terminal.resize(33, 101);
-    // The new size comes through the shim, and nobody says when; a terminal that never has it never says so.
-    terminal.type_in("until stty size | grep '33 101'; do sleep .05; done; tty; exit 6\n");
-    terminal.expect("33 101\r");
+    // `ctr` says nothing when it has begun to listen for sizes, and the size comes through the shim: ask again.
+    let arrived = (25..200).any(|rows| {
+        terminal.resize(rows, 101);
+        terminal.type_in(&format!("stty size; echo $(({rows}))x\n"));
+        terminal.expect(&format!("{rows}x")).contains(" 101\r")
+    });
+    assert!(arrived, "no new size arrived: {:?}", terminal.shown());
+    terminal.type_in("tty; exit 6\n");
     terminal.expect("/dev/pts/");
     running.wait().code(6);
 }

@@ -89,7 +89,9 @@ impl Room {
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command.arg("--target").arg(self.first.to_string());
-        command.args(["--mount", "--net", "--pid", "--"]).arg(program);
+        // nsenter waits outside, and is what a test ends: its child must not live on.
+        command.args(["--mount", "--net", "--pid", "--", "setpriv", "--pdeathsig", "KILL"]);
+        command.arg(program);
         command.current_dir(&self.directory).env("PATH", self.search_path());
         command.envs(self.set.environment()).env("HOME", self.directory.join("lib"));
         // What the one who runs the tests has set must not lead an engine's client elsewhere.
@@ -142,7 +144,7 @@ impl Room {
             found[at].3 = true;
         }
         let inside = found.into_iter().filter(|(pid, _, _, inside)| *inside && *pid != self.first);
-        // A zombie has no command line, and is nobody's leftover but its parent's.
+        // A zombie has no command line, and is its parent's leftover, if anybody's.
         inside.filter(|found| !found.2.is_empty()).map(|found| (found.0, found.2)).collect()
     }
 
