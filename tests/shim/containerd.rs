@@ -3,7 +3,7 @@
 //! What a newcomer would get wrong: a shim leaves the process group and the session of who started it, so dropping this
 //! must end it by its pid, and it reads that from the bundle like anybody else.
 
-use containerd_shim_protos::bootstrap_api::{BootstrapParams, BootstrapResult};
+use containerd_shim_protos::bootstrap_api::{BootstrapParams, BootstrapResult, LogLevel};
 use containerd_shim_protos::shim::event::Envelope;
 use containerd_shim_protos::shim::events::ForwardRequest;
 use containerd_shim_protos::{Client, TaskClient, api};
@@ -101,7 +101,7 @@ impl Containerd {
     /// `start` as containerd 1.6 to 2.2 calls it, with an `Any` of options or nothing on standard input.
     pub fn start_with(&self, id: &str, bundle: &Path, input: &[u8]) -> Output {
         let mut command = self.command(id, bundle);
-        fed(command.args(["-debug", "start"]), input)
+        fed(command.arg("start"), input)
     }
 
     /// `start` as containerd 2.3 calls it: the sockets are in this directory's `s`.
@@ -109,6 +109,7 @@ impl Containerd {
         BootstrapParams {
             instance_id: id.into(),
             namespace: self.namespace.clone(),
+            log_level: LogLevel::LOG_LEVEL_DEBUG.into(),
             containerd_ttrpc_address: self.directory.join("events").display().to_string(),
             socket_dir: Some(self.directory.join("s").display().to_string()),
             ..Default::default()
