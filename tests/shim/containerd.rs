@@ -147,6 +147,18 @@ impl Drop for Containerd {
         if let Some(server) = self.server.take() {
             server.shutdown();
         }
+        // A test that failed may have a shim that nobody has taken charge of.
+        for bundle in fs::read_dir(&self.directory).unwrap() {
+            let pid = fs::read_to_string(bundle.unwrap().path().join("shim.pid"));
+            let pid = pid.ok().and_then(|pid| pid.parse().ok()).map(Pid::from_raw);
+            let ours = |pid: &Pid| {
+                let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                String::from_utf8_lossy(&line).contains(&self.address())
+            };
+            if let Some(pid) = pid.filter(ours) {
+                drop(Shim { socket: PathBuf::new(), pid });
+            }
+        }
         fs::remove_dir_all(&self.directory).unwrap();
     }
 }
@@ -208,10 +220,13 @@ impl Shim {
         self.task().shutdown(timeout(), &api::ShutdownRequest::new()).unwrap();
     }
 
-    /// Whether its process is there and no zombie.
+    /// Whether any of its threads is there and no zombie: the first may be one while others still hold the socket.
     pub fn is_alive(&self) -> bool {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
-        stat.rsplit_once(')').is_some_and(|(_, fields)| !fields.starts_with(" Z"))
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid)).into_iter().flatten();
+        threads.flatten().any(|thread| {
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(')').is_some_and(|(_, fields)| !fields.starts_with(" Z"))
+        })
     }
 
     /// Waits until it is gone.
