@@ -8,10 +8,13 @@
 mod directory;
 mod events;
 mod guard;
+mod late;
 mod make;
 mod oom;
 mod pids;
 mod remove;
+pub mod stats;
+mod update;
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::host::cgroup::{CgroupHost, OwnCgroup, below, clean};
@@ -22,6 +25,7 @@ use events::Events;
 pub use oom::OomWatch;
 use rrun_sys::Errno;
 use serde::{Deserialize, Serialize};
+pub use stats::Stats;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

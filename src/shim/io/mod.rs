@@ -203,16 +203,18 @@ impl Streams {
         self.progress.copies(master.try_clone()?);
         let (progress, lingering) = (Arc::clone(&self.progress), Arc::clone(&self.lingering));
         let held = std::mem::take(&mut self.lock().held);
+        let attached = Arc::clone(&self.progress);
         let on_end = move |reactor: &mut crate::watch::Reactor| {
             linger::close(held, &lingering, reactor);
             progress.copied();
         };
         let ends = Ends { master, peer: peer.into(), stdin, stdout };
         let terminal = Terminal::new(ends, Box::new(on_end));
-        let (token, ended) = (self.copying, self.progress.has_ended());
+        let token = self.copying;
         self.events.submit(move |reactor| {
             reactor.add_as(token, Box::new(terminal));
-            if ended {
+            // If it ends later, its order comes later.
+            if attached.has_ended() {
                 reactor.close(token);
             }
         });
