@@ -59,7 +59,13 @@ impl Source for Copy {
 }
 
 /// Waits for `events` of the source's descriptor `number`; for one that is always ready, its turn comes at once.
-pub fn arm(reactor: &mut Reactor, fd: BorrowedFd<'_>, token: Token, number: u8, events: EpollFlags) {
+pub fn arm(
+    reactor: &mut Reactor,
+    fd: BorrowedFd<'_>,
+    token: Token,
+    number: u8,
+    events: EpollFlags,
+) {
     if !reactor.arm(fd, Ready { token, number }, events) {
         reactor.after(std::time::Duration::ZERO, move |reactor| reactor.nudge(token, number));
     }

@@ -56,7 +56,7 @@ impl Flow {
                 Err(Errno::EAGAIN) => return Stopped::Empty,
                 Err(Errno::EINTR) => continue,
                 Err(errno) => {
-                    rrun::log::warn(&format!("a stream of a container ends: read: {errno}"));
+                    crate::log::warn(&format!("a stream of a container ends: read: {errno}"));
                     return Stopped::Ended;
                 }
             };
@@ -102,7 +102,7 @@ fn write_all(to: BorrowedFd<'_>, bytes: &[u8]) -> Result<(), (usize, Stopped)> {
             Err(Errno::EPIPE | Errno::EIO) => return Err((written, Stopped::Unwanted)),
             Err(errno) => {
                 // A full disk: the container goes on without this part of its log.
-                rrun::log::warn(&format!("output of a container is lost: write: {errno}"));
+                crate::log::warn(&format!("output of a container is lost: write: {errno}"));
                 return Ok(());
             }
         }

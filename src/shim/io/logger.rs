@@ -81,13 +81,14 @@ impl Logger {
         let (held, progress) = (Arc::clone(&self.held), Arc::clone(&self.progress));
         let (events, program) = (self.events.clone(), program.to_owned());
         self.events.watch_process(pid, pidfd, move |end| {
-            let orphaned = std::mem::take(&mut *held.lock().unwrap_or_else(PoisonError::into_inner));
+            let orphaned =
+                std::mem::take(&mut *held.lock().unwrap_or_else(PoisonError::into_inner));
             if !progress.has_ended() {
-                rrun::log::warn(&format!("logger {} ended: {end:?}", program.display()));
+                crate::log::warn(&format!("logger {} ended: {end:?}", program.display()));
                 for reader in orphaned {
                     match nowhere(reader) {
                         Ok(copy) => events.submit(|reactor| reactor.add(copy)),
-                        Err(error) => rrun::log::warn(&error.to_string()),
+                        Err(error) => crate::log::warn(&error.to_string()),
                     }
                 }
             }

@@ -158,13 +158,12 @@ impl Streams {
         }
         let [out, err] = logged;
         let open = |field: &str, target: &Target, end: Option<OwnedFd>| match target {
-            Target::Null => {
-                Ok(Output { child: open::null(OFlag::O_WRONLY)?, held: None })
-            }
+            Target::Null => Ok(Output { child: open::null(OFlag::O_WRONLY)?, held: None }),
             Target::Path(path) => open::output(field, path, owner),
             Target::File(path) => open::file(field, path),
             Target::Binary { .. } => {
-                let child = end.ok_or_else(|| Error::new(Kind::Internal, "a logger's pipe twice"))?;
+                let child =
+                    end.ok_or_else(|| Error::new(Kind::Internal, "a logger's pipe twice"))?;
                 owner.take(&child)?;
                 Ok(Output { child, held: None })
             }

@@ -102,7 +102,7 @@ impl Memory {
                 true
             }
             Err(error) => {
-                rrun::log::warn(&error.to_string());
+                crate::log::warn(&error.to_string());
                 false
             }
         }

@@ -136,7 +136,7 @@ impl Reactor {
                 Ok(count) => count,
                 Err(Errno::EINTR) => continue,
                 Err(errno) => {
-                    rrun::log::warn(&format!("the shim's events are over: epoll_wait: {errno}"));
+                    crate::log::warn(&format!("the shim's events are over: epoll_wait: {errno}"));
                     return;
                 }
             };
@@ -199,11 +199,7 @@ impl Reactor {
     }
 
     /// Lets a source do something; it is not in the table meanwhile.
-    fn with(
-        &mut self,
-        token: Token,
-        act: impl FnOnce(&mut dyn Source, &mut Self) -> Next,
-    ) {
+    fn with(&mut self, token: Token, act: impl FnOnce(&mut dyn Source, &mut Self) -> Next) {
         let Some(mut source) = self.sources.remove(&token) else { return };
         match act(&mut *source, self) {
             Next::Stay => {
@@ -271,7 +267,7 @@ impl Reactor {
             Ok(()) => true,
             Err(Errno::EPERM) => false,
             Err(errno) => {
-                rrun::log::warn(&format!("a stream of a container stops: epoll_ctl: {errno}"));
+                crate::log::warn(&format!("a stream of a container stops: epoll_ctl: {errno}"));
                 true
             }
         }
