@@ -13,8 +13,8 @@ use crate::address::{Address, Claim};
 use crate::arguments::Arguments;
 use crate::options::Options;
 use crate::{bundle, log};
-use containerd_shim_protos::bootstrap_api::{BootstrapParams, BootstrapResult};
-use protobuf::{Message, well_known_types::any::Any};
+use containerd_shim_protos::bootstrap_api::{BootstrapParams, BootstrapResult, LogLevel};
+use protobuf::{Enum, Message, well_known_types::any::Any};
 use rrun::error::{Error, Kind, Result, ResultExt};
 use rrun::host::cgroup::{CgroupHost, OwnCgroup, below};
 use std::fs;
@@ -82,6 +82,12 @@ impl Input {
         Ok(Self { options, params: Some(params) })
     }
 
+    /// Numbers between the known levels mean the next one that says less.
+    fn wants_debug(&self) -> bool {
+        let level = self.params.as_ref().map_or(0, |params| params.log_level.value());
+        level <= LogLevel::LOG_LEVEL_DEBUG.value()
+    }
+
     fn answer(&self, address: &Address) -> Result<Vec<u8>> {
         if self.params.is_none() {
             return Ok(address.url().into_bytes());
@@ -127,7 +133,7 @@ fn spawn(
         .arg0(&program)
         .args(["-namespace", &arguments.namespace, "-id", &arguments.id])
         .args(["-address", &arguments.address])
-        .args(arguments.debug.then_some("-debug"))
+        .args((arguments.debug || input.wants_debug()).then_some("-debug"))
         .current_dir(bundle)
         // One heap for all threads: each of glibc's costs pages that an idle shim never uses.
         .env("GLIBC_TUNABLES", "glibc.malloc.arena_max=1")
