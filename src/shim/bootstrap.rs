@@ -51,9 +51,7 @@ pub fn run(arguments: &Arguments, input: &[u8]) -> Result<Vec<u8>> {
     match address.claim()? {
         Claim::Taken => bundle::write(&bundle, "address", &address.url())?,
         Claim::Listening(listener) => {
-            let served = serve(arguments, &input, &bundle, listener)
-                .and_then(|()| bundle::write(&bundle, "address", &address.url()));
-            if let Err(error) = served {
+            if let Err(error) = serve(arguments, &input, &bundle, (listener, &address)) {
                 return Err(match address.remove() {
                     Ok(()) => error,
                     Err(another) => error.while_undoing(another),
@@ -107,11 +105,12 @@ fn serve(
     arguments: &Arguments,
     input: &Input,
     bundle: &Path,
-    listener: UnixListener,
+    (listener, address): (UnixListener, &Address),
 ) -> Result<()> {
     let mut server = spawn(arguments, input, bundle, listener)?;
     let settled = settle(&server, &input.options)
-        .and_then(|()| bundle::write(bundle, "shim.pid", &server.id().to_string()));
+        .and_then(|()| bundle::write(bundle, "shim.pid", &server.id().to_string()))
+        .and_then(|()| bundle::write(bundle, "address", &address.url()));
     if settled.is_err() {
         // What cannot be killed has ended.
         server.kill().and_then(|()| server.wait()).map(drop).unwrap_or_default();

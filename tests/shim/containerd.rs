@@ -125,6 +125,15 @@ impl Containerd {
         Shim::at(&result.address, bundle)
     }
 
+    /// Whether no process of any kind names this containerd on its command line.
+    pub fn has_no_shim(&self) -> bool {
+        let mut processes = fs::read_dir("/proc").unwrap().flatten();
+        !processes.any(|process| {
+            let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(&self.address())
+        })
+    }
+
     /// `delete`, from the bundle.
     pub fn delete(&self, id: &str, bundle: &Path) -> Output {
         self.command(id, bundle).arg("delete").output().unwrap()
