@@ -173,6 +173,8 @@ impl Room {
         let points = table.lines().filter_map(|line| line.split(' ').nth(4));
         found.extend(
             points
+                // The table began as a copy of the machine's.
+                .filter(|point| point.contains(&self.name))
                 .filter(|point| point.contains("/rootfs") || point.contains("/merged"))
                 .map(|point| format!("mount {point}")),
         );
