@@ -146,7 +146,8 @@ impl Streams {
         if let Some(Target::Binary { program, arguments }) =
             [&stdout, &stderr].into_iter().find(|target| matches!(target, Target::Binary { .. }))
         {
-            let (logger, ends) = Logger::start(program, arguments, context, &self.progress)?;
+            let (logger, ends) =
+                Logger::start(program, arguments, context, &self.progress, logger::READY)?;
             self.logger = Some(logger);
             logged = ends.map(Some);
         }

@@ -1,16 +1,20 @@
 //! Streams with real fifos, terminals and programs. Deadlines are generous and only end what hangs.
 
+use super::logger::Logger;
+use super::progress::Progress;
 use super::{Context, Owner, Stdio, Streams};
 use crate::watch::Loop;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
+use rrun_sys::reap::Ended;
 use rrun_sys::tty;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -256,6 +260,20 @@ fn a_logger_that_dies_early_is_an_error_and_one_that_dies_late_is_none() {
     }
     streams.ended();
     assert!(streams.wait_drained(HANGS));
+}
+
+#[test]
+fn a_logger_that_is_never_ready_is_killed() {
+    let engine = Engine::new();
+    let uri = engine.logger("never", "exec sleep 1000");
+    let program = PathBuf::from(uri.trim_start_matches("binary://"));
+    let context = Context { events: &engine.events, id: "web", namespace: "tests" };
+    let progress = Arc::new(Progress::default());
+    let patience = Duration::from_millis(100);
+    let error = Logger::start(&program, &[], context, &progress, patience).err().expect("an error");
+    assert!(error.to_string().contains("not ready after 100ms, and killed"), "{error}");
+    let how = progress.wait_logged(Instant::now() + HANGS);
+    assert_eq!(how, Some(Some(Ended::Signal(libc::SIGKILL))));
 }
 
 #[test]
