@@ -250,9 +250,11 @@ impl Streams {
             logger.release();
         }
         let (token, lingering) = (self.copying, Arc::clone(&self.lingering));
+        let progress = Arc::clone(&self.progress);
         self.events.submit(move |reactor| {
             reactor.close(token);
             linger::close(held, &lingering, reactor);
+            progress.close();
         });
     }
 

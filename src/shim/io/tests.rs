@@ -52,6 +52,16 @@ impl Engine {
         path
     }
 
+    /// Returns when the loop has seen whatever is ready now: it takes all that is ready in one turn, and two orders in
+    /// two turns.
+    fn settle(&self) {
+        for _ in 0..2 {
+            let (sender, seen) = std::sync::mpsc::channel();
+            self.events.submit(move |_| sender.send(()).expect("the test"));
+            seen.recv_timeout(HANGS).expect("the loop");
+        }
+    }
+
     fn open(&self, stdio: &Stdio<'_>) -> rrun::error::Result<Streams> {
         let context = Context { events: &self.events, id: "web", namespace: "tests" };
         Streams::open(stdio, Owner::default(), context)
@@ -320,6 +330,7 @@ fn a_terminal_closed_and_opened_again_goes_on() {
     streams.attach_master(master).expect("attached");
     let mut out = reader(&stdout);
     drop(terminal);
+    engine.settle();
     let options = OFlag::O_WRONLY | OFlag::O_NOCTTY;
     let again = nix::fcntl::open(name.as_str(), options, Mode::empty()).expect("opened again");
     nix::unistd::write(again.as_fd(), b"again").expect("written");
