@@ -83,6 +83,9 @@ fn reader(path: &str) -> File {
 }
 
 fn writer(path: &str) -> File {
+    // Without a reader the second would wait for ever.
+    let mut at_once = OpenOptions::new();
+    at_once.write(true).custom_flags(libc::O_NONBLOCK).open(path).expect("nobody reads");
     OpenOptions::new().write(true).open(path).expect("a writer")
 }
 
@@ -182,6 +185,7 @@ fn input_comes_late_survives_its_writer_and_ends_with_close_io() {
     engines.write_all(b"first").expect("written");
     assert_eq!(take(&mut input, 5), b"first");
     drop(engines);
+    engine.settle();
     let mut engines = writer(&stdin);
     // More than a pipe takes: part of it is under way when the stream is closed.
     let more = vec![b'x'; 300_000];
