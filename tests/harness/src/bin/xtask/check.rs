@@ -138,7 +138,7 @@ fn with_engines(wish: &Wish) -> Count {
         }
     }
     let mut command = cargo();
-    command.args(["test", "--package", "rrun", "--no-fail-fast"]).env("RRUN_PREBUILT", "1");
+    command.args(["test", "--workspace", "--no-fail-fast"]).env("RRUN_PREBUILT", "1");
     command.args(ENGINES.iter().flat_map(|name| ["--test", name]));
     command.args(["--", "--ignored", "--test-threads=2"]);
     command.args(&wish.filter);
