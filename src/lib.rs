@@ -8,9 +8,11 @@
 //! # The layers
 //!
 //! ```text
-//!  main                          6  argv in, exit code out
-//!    |
-//!  cmd                           6  verbs: one file each
+//!  main        shim              7  argv in, exit code out; or ttrpc in, events out
+//!    |           |
+//!  cmd           |               7  the command line's verbs: one file each
+//!    |           |
+//!  runtime <-----+               6  create, start and exec as calls
 //!    |
 //!  container                     5  identity over time: the record on disk, the status observed
 //!    |
@@ -94,5 +96,6 @@ pub mod image;
 pub mod launch;
 pub mod log;
 pub mod plan;
+pub mod runtime;
 pub mod spec;
 pub mod timestamp;

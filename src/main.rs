@@ -27,7 +27,7 @@ fn run() -> u8 {
         return report(&error, 1);
     }
     if let Ok((verb @ ("create" | "run" | "exec"), _)) = &understood
-        && let Err(error) = sealed::ensure()
+        && let Err(error) = sealed::ensure(c"rrun")
     {
         return report(&error, error.kind().exit_code(verb));
     }

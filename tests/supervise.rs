@@ -83,7 +83,7 @@ fn in_terminal(script: &str) -> Exit {
 /// Shows its protected self, until it is told to end.
 #[allow(clippy::print_stdout, reason = "the first instance reads it")]
 fn sealed() -> Exit {
-    rrun::launch::sealed::ensure().unwrap();
+    rrun::launch::sealed::ensure(c"rrun").unwrap();
     let name = std::fs::read_to_string("/proc/thread-self/comm").unwrap();
     println!("sealed {name}");
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();

@@ -1,11 +1,9 @@
 //! `rrun create`: a container that waits for `start`.
 
 use crate::cmd::args::{CreateArgs, Globals};
-use crate::cmd::birth;
-use crate::cmd::bundle::{Bundle, check_terminal};
 use crate::error::Result;
 use crate::launch::trace::Trace;
-use crate::spec::Terminal;
+use crate::runtime::{Born, Bundle, Create, Handover, check_terminal};
 
 /// Creates it.
 ///
@@ -13,15 +11,49 @@ use crate::spec::Terminal;
 /// Whatever any layer says; nothing is left behind.
 pub fn run(globals: &Globals, args: &CreateArgs) -> Result<u8> {
     let trace = open_trace(args)?;
-    let bundle = {
-        let _span = trace.span("read bundle and host");
-        Bundle::load(args.bundle.as_deref())?
-    };
-    let terminal = bundle.spec.process.as_ref().map_or(Terminal::None, |p| p.terminal);
-    check_terminal(terminal, true, args.console_socket.as_deref())?;
-    let born = birth::create(globals, args, &bundle, true, &trace);
+    let bundle = load(args, &trace)?;
+    check_terminal(bundle.terminal(), true, args.console_socket.as_deref())?;
+    let born = create(globals, args, &bundle, true, &trace);
     close_trace(trace);
     born.map(|_| 0)
+}
+
+/// The bundle that a command line names.
+///
+/// # Errors
+/// As [`Bundle::load`].
+pub fn load(args: &CreateArgs, trace: &Trace) -> Result<Bundle> {
+    let _span = trace.span("read bundle and host");
+    Bundle::load(args.bundle.as_deref())
+}
+
+/// Makes the container of a bundle; with `gate` it waits for `start`.
+///
+/// # Errors
+/// As [`Create::perform`].
+pub fn create(
+    globals: &Globals,
+    args: &CreateArgs,
+    bundle: &Bundle,
+    gate: bool,
+    trace: &Trace,
+) -> Result<Born> {
+    let request = super::request(globals, args, bundle)?;
+    Create {
+        store: &super::store(globals)?,
+        id: &args.id,
+        bundle,
+        request: crate::plan::Request { gate, ..request },
+        manager: super::service_manager(),
+        handover: Handover {
+            console_socket: args.console_socket.as_deref(),
+            pidfd_socket: args.pidfd_socket.as_deref(),
+            pid_file: args.pid_file.as_deref(),
+            ..Handover::default()
+        },
+        trace,
+    }
+    .perform()
 }
 
 /// `--trace`.

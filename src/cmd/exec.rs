@@ -4,90 +4,64 @@
 //! and with which privileges it runs; the command line changes only what it names.
 
 use crate::cmd::args::{ExecArgs, Globals};
-use crate::cmd::birth::write_pid_file;
-use crate::cmd::bundle::{Bundle, check_terminal, home_of, refuse_systemd};
 use crate::cmd::create::close_trace;
-use crate::container::{Container, Status};
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::launch::cgroup::Cgroup;
-use crate::launch::console::{PidfdOf, send_pidfd, take_master};
 use crate::launch::fault::point;
 use crate::launch::supervise::Supervisor;
 use crate::launch::trace::Trace;
-use crate::launch::{Launch, Launched, Owner, Place};
 use crate::log;
-use crate::plan::{ExecRequest, Plan, Request};
+use crate::runtime::{Bundle, Exec, Handover, Running, check_terminal};
 use crate::spec::{CapSet, Privileges, Process, Terminal};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 /// Runs it, and unless detached waits for it.
 ///
 /// # Errors
-/// [`Kind::State`] when the container does not run, and whatever the launch says.
+/// As [`Exec::perform`].
 pub fn run(globals: &Globals, args: &ExecArgs) -> Result<u8> {
-    refuse_systemd(globals)?;
+    super::refuse_systemd(globals)?;
     let trace = args.trace.as_deref().map_or(Ok(Trace::off()), Trace::to)?;
-    let container = crate::cmd::store(globals)?.open(&args.id)?;
-    check_status(&container, args)?;
-    let init = container.pidfd()?;
+    let container = super::store(globals)?.open(&args.id)?;
     let bundle = Bundle::load(Some(&container.record.bundle))?;
     let process = process(&bundle, args)?;
     check_terminal(process.terminal, args.detach, args.console_socket.as_deref())?;
-    let cgroup = cgroup_of(&container.record.cgroup, &args.cgroup)?;
-    let plan = plan(&bundle, &container, &cgroup, &process, args)?;
-    for warning in &plan.warnings {
-        log::warn(warning);
-    }
-    let mut supervisor = if args.detach { None } else { Some(Supervisor::new(false)?) };
-    let mut owner = Caller { args, container: &container, master: None };
-    let launched = Launch {
-        plan: &plan,
-        place: Place::Existing(&cgroup),
-        directory: container.directory(),
-        init: Some(init.as_fd()),
-        hooks: None,
-        host: &bundle.host,
+    let exec = Exec {
+        container: &container,
+        bundle: &bundle,
+        process: &process,
+        cgroup: cgroup_of(&args.cgroup)?,
+        ignore_paused: args.ignore_paused,
+        handover: Handover {
+            streams: None,
+            console_socket: args.console_socket.as_deref(),
+            pidfd_socket: args.pidfd_socket.as_deref(),
+            pid_file: args.pid_file.as_deref(),
+            preserve_fds: args.preserve_fds,
+        },
         trace: &trace,
-    }
-    .perform(&mut owner)
-    .context(|| format!("exec in {}", args.id));
+    };
+    let supervisor = if args.detach { None } else { Some(Supervisor::new(false)?) };
+    let running = exec.perform();
     close_trace(trace);
-    let launched = launched?;
-    match attend(&launched, args, supervisor.take(), owner.master) {
+    let Running { launched, master } = running?;
+    let Some(supervisor) = supervisor else { return Ok(0) };
+    match wait(supervisor, launched.pid, &launched.pidfd, master) {
         Ok(code) => Ok(code),
         Err(error) => Err(launched.end(error)),
     }
 }
 
-/// From the program's start on.
-fn attend(
-    launched: &Launched,
-    args: &ExecArgs,
-    supervisor: Option<Supervisor>,
+fn wait(
+    mut supervisor: Supervisor,
+    pid: i32,
+    pidfd: &OwnedFd,
     master: Option<OwnedFd>,
 ) -> Result<u8> {
-    if let Some(file) = &args.pid_file {
-        write_pid_file(file, launched.pid)?;
-    }
-    let Some(mut supervisor) = supervisor else { return Ok(0) };
     point("supervise")?;
     if let Some(master) = master {
         supervisor.attach_terminal(master)?;
     }
-    Ok(supervisor.wait(launched.pid, launched.pidfd.as_fd())?.status())
-}
-
-fn check_status(container: &Container, args: &ExecArgs) -> Result<()> {
-    match container.status()? {
-        Status::Running | Status::Created => Ok(()),
-        Status::Paused if args.ignore_paused => Ok(()),
-        Status::Paused => Err(Error::new(Kind::State, "cannot exec in a paused container")
-            .hint("resume it, or give --ignore-paused")),
-        Status::Stopped => Err(Error::new(Kind::State, "cannot exec in a stopped container")),
-        Status::Creating => {
-            Err(Error::new(Kind::State, "cannot exec in a container being created"))
-        }
-    }
+    Ok(supervisor.wait(pid, pidfd.as_fd())?.status())
 }
 
 /// `--process`, or the container's own with what the command line changes.
@@ -153,58 +127,11 @@ fn add_capabilities(process: &mut Process, names: &[String]) -> Result<()> {
 }
 
 /// `--cgroup PATH`, below the container's.
-fn cgroup_of(own: &Cgroup, below: &[String]) -> Result<Cgroup> {
+fn cgroup_of(below: &[String]) -> Result<Option<&str>> {
     match below {
-        [] => Ok(own.clone()),
-        [path] => own.child(path),
+        [] => Ok(None),
+        [path] => Ok(Some(path)),
         _ => Err(Error::new(Kind::Unsupported, "--cgroup was given more than once")
             .hint("name one path for all controllers")),
-    }
-}
-
-fn plan(
-    bundle: &Bundle,
-    container: &Container,
-    cgroup: &Cgroup,
-    process: &Process,
-    args: &ExecArgs,
-) -> Result<Plan> {
-    let request = Request {
-        preserve_fds: args.preserve_fds,
-        home: home_of(process, &container.record.rootfs),
-        ..Request::default()
-    };
-    let exec = ExecRequest {
-        kinds: container.record.namespaces.entered,
-        cgroup_join: cgroup.needs_join(),
-        profile: bundle.spec.seccomp.clone(),
-        personality: bundle.spec.personality,
-        gid_map: bundle.spec.id_maps.gid.clone(),
-    };
-    Plan::exec(&container.record.id, process, &bundle.host, &request, &exec)
-}
-
-struct Caller<'a> {
-    args: &'a ExecArgs,
-    container: &'a Container,
-    master: Option<OwnedFd>,
-}
-
-impl Owner for Caller<'_> {
-    fn born(&mut self, _pid: i32, pidfd: BorrowedFd<'_>, _cgroup: &Cgroup) -> Result<()> {
-        if let Some(socket) = &self.args.pidfd_socket {
-            send_pidfd(socket, pidfd, PidfdOf::Exec)?;
-            point("pidfd socket")?;
-        }
-        Ok(())
-    }
-
-    fn state(&self, _status: &str) -> Result<String> {
-        self.container.record.state_json(Status::Running)
-    }
-
-    fn console(&mut self, master: OwnedFd, number: u32) -> Result<()> {
-        self.master = take_master(master, number, self.args.console_socket.as_deref())?;
-        Ok(())
     }
 }

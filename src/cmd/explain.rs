@@ -1,10 +1,10 @@
 //! `rrun explain`: the plan, as text or JSON, and nothing else happens.
 
 use crate::cmd::args::{CreateArgs, ExplainArgs, Globals};
-use crate::cmd::bundle::Bundle;
 use crate::error::{Kind, Result};
 use crate::id::ContainerId;
 use crate::plan::show;
+use crate::runtime::Bundle;
 
 /// Prints it. A user who may not make the container sees what root would do.
 ///
@@ -16,7 +16,7 @@ pub fn run(globals: &Globals, args: &ExplainArgs) -> Result<u8> {
         Some(id) => id.clone(),
         None => ContainerId::new("container")?,
     };
-    let request = bundle.request(globals, &CreateArgs::plain(id.clone()))?;
+    let request = super::request(globals, &CreateArgs::plain(id.clone()), &bundle)?;
     let plan = match bundle.plan(&id, &request) {
         Err(error) if error.kind() == Kind::Denied => {
             bundle.host = bundle.host.as_root()?;

@@ -4,8 +4,6 @@
 //! printed but the answer that was asked for, because callers read standard output and standard error together.
 
 pub mod args;
-pub mod birth;
-pub mod bundle;
 pub mod create;
 pub mod delete;
 pub mod exec;
@@ -22,8 +20,11 @@ pub mod unpack;
 mod version;
 
 use crate::container::Store;
-use crate::error::{Result, ResultExt};
-use args::{Globals, Request, Rootless};
+use crate::error::{Error, Kind, Result, ResultExt};
+use crate::plan;
+use crate::runtime::Bundle;
+use args::{CreateArgs, Globals, Request, Rootless};
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -62,6 +63,40 @@ pub fn store(globals: &Globals) -> Result<Store> {
             Store::default(may_write_run(globals.rootless, xdg.is_some()), xdg)
         }
     }
+}
+
+/// What a command line and the environment ask of the container of `bundle`.
+///
+/// # Errors
+/// As [`refuse_systemd`].
+pub fn request(globals: &Globals, args: &CreateArgs, bundle: &Bundle) -> Result<plan::Request> {
+    refuse_systemd(globals)?;
+    Ok(plan::Request {
+        no_pivot: args.no_pivot,
+        no_new_keyring: args.no_new_keyring,
+        preserve_fds: inherited::preserved(args),
+        listen_fds: inherited::listen_fds(),
+        rootless: globals.rootless == Rootless::Yes,
+        ..bundle.request()
+    })
+}
+
+/// Until the systemd driver is there, a container that believed itself in a scope would be in none.
+///
+/// # Errors
+/// [`Kind::Unsupported`] with `--systemd-cgroup`.
+pub fn refuse_systemd(globals: &Globals) -> Result<()> {
+    if globals.systemd_cgroup {
+        return Err(Error::new(Kind::Unsupported, "--systemd-cgroup is not supported yet")
+            .hint("configure the engine for the cgroupfs driver"));
+    }
+    Ok(())
+}
+
+/// The service manager that our caller is a service of.
+#[must_use]
+pub fn service_manager() -> Option<OsString> {
+    std::env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty())
 }
 
 /// Whether the default root is /run/rrun. Root of a user namespace is not the owner of /run; that is only asked where

@@ -1,16 +1,13 @@
 //! `rrun run`: create, start, and unless detached wait, pass the exit code on and delete.
 
 use crate::cmd::args::{Globals, RunArgs};
-use crate::cmd::birth::{self, Born, abandon};
-use crate::cmd::bundle::{Bundle, check_terminal};
-use crate::cmd::create::{close_trace, open_trace};
-use crate::cmd::start::run_poststart;
+use crate::cmd::create::{close_trace, create, load, open_trace};
 use crate::container::Container;
 use crate::error::Result;
 use crate::launch::fault::point;
 use crate::launch::notify::Proxy;
 use crate::launch::supervise::{Exit, Supervisor};
-use crate::spec::Terminal;
+use crate::runtime::{Born, abandon, check_terminal, run_poststart};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// Runs it.
@@ -19,18 +16,14 @@ use std::os::fd::{AsFd, OwnedFd};
 /// Whatever any layer says; nothing is left behind.
 pub fn run(globals: &Globals, args: &RunArgs) -> Result<u8> {
     let trace = open_trace(&args.create)?;
-    let bundle = {
-        let _span = trace.span("read bundle and host");
-        Bundle::load(args.create.bundle.as_deref())?
-    };
-    let terminal = bundle.spec.process.as_ref().map_or(Terminal::None, |p| p.terminal);
-    check_terminal(terminal, args.detach, args.create.console_socket.as_deref())?;
+    let bundle = load(&args.create, &trace)?;
+    check_terminal(bundle.terminal(), args.detach, args.create.console_socket.as_deref())?;
     // Signals are ours from before there is a child: one that ends at once can't be missed.
     let supervisor = match args.detach {
         true => None,
         false => Some(Supervisor::new(!args.no_subreaper)?),
     };
-    let born = birth::create(globals, &args.create, &bundle, false, &trace);
+    let born = create(globals, &args.create, &bundle, false, &trace);
     close_trace(trace);
     let born = born?;
     if let Err(error) = run_poststart(&born.container) {

@@ -1,76 +1,14 @@
 //! `rrun start`: a created container goes through its gate.
 
-use crate::cmd::args::{CreateArgs, Globals, StartArgs};
-use crate::cmd::bundle::Bundle;
-use crate::container::{Container, Status, Verb};
-use crate::error::{Error, Result, ResultExt};
-use crate::launch::fault::{describe, point};
-use crate::launch::notify::Proxy;
-use crate::launch::{hooks, release};
-use crate::log;
-use crate::plan::Request;
-use crate::spec::HookPhase;
-use rrun_sys::wire::Frame;
-use std::os::fd::AsFd;
+use crate::cmd::args::{Globals, StartArgs};
+use crate::error::Result;
 
 /// Starts it.
 ///
 /// # Errors
 /// [`crate::error::Kind::State`] when it is not created, and what the child could not do.
 pub fn run(globals: &Globals, args: &StartArgs) -> Result<u8> {
-    let container = crate::cmd::store(globals)?.open(&args.id)?.claim(Verb::Start)?;
-    let pidfd = container.pidfd()?;
-    let notify = std::env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty());
-    let proxy = match notify {
-        Some(host) => Proxy::listen(container.directory(), &host, container.record.pid)?,
-        None => None,
-    };
-    point("start")?;
-    let failed = release(container.directory())?;
-    // The gate's presence is the status "created", which it no longer is, whatever happened.
-    std::fs::remove_file(container.gate()).context(|| "remove the gate")?;
-    if let Some(frame) = failed {
-        return Err(in_words(globals, &container, &frame).context(format!("start {}", args.id)));
-    }
-    if let Err(error) = run_poststart(&container) {
-        return Err(match container.kill(libc::SIGKILL, true) {
-            Ok(()) => error,
-            Err(left) => error.while_undoing(left),
-        });
-    }
-    if let Some(proxy) = proxy {
-        drop(container);
-        proxy.forward_until_ready(pidfd.as_fd())?;
-    }
+    let container = super::store(globals)?.open(&args.id)?;
+    crate::runtime::start(container, super::service_manager().as_deref())?;
     Ok(0)
-}
-
-/// The words for a step are the plan's, made again from the bundle.
-fn in_words(globals: &Globals, container: &Container, frame: &Frame) -> Error {
-    let record = &container.record;
-    let again = Bundle::load(Some(&record.bundle)).and_then(|bundle| {
-        let args = CreateArgs::plain(record.id.clone());
-        let request = Request { gate: true, ..bundle.request(globals, &args)? };
-        bundle.plan(&record.id, &request)
-    });
-    match again {
-        Ok(plan) => describe(&plan, frame, ""),
-        Err(error) => {
-            log::debug(|| format!("plan again for its words: {error}"));
-            Error::kernel(format!("step {} of the container", frame.step), frame.errno)
-        }
-    }
-}
-
-/// Runs the poststart hooks. The runtime-spec since 1.3: a failure stops the container.
-///
-/// # Errors
-/// The first failing hook.
-pub fn run_poststart(container: &Container) -> Result<()> {
-    let poststart = &container.record.hooks.poststart;
-    if poststart.is_empty() {
-        return Ok(());
-    }
-    let state = container.record.state_json(Status::Running)?;
-    hooks::run_all(poststart, &state, HookPhase::Poststart)
 }

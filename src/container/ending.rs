@@ -89,7 +89,13 @@ impl Container {
         self.remove(status)
     }
 
-    fn remove(self, status: Status) -> Result<()> {
+    fn remove(mut self, status: Status) -> Result<()> {
+        // Only there can an update have made a cgroup that is not known here.
+        if !self.record.cgroup.v1_paths().is_empty()
+            && let Some(record) = Record::load(&self.directory)?
+        {
+            self.record = record;
+        }
         self.end_processes(status)?;
         self.record.cgroup.remove()?;
         self.record.run_poststop_hooks();

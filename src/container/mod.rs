@@ -19,6 +19,7 @@ mod record;
 mod state;
 mod status;
 mod store;
+mod verbs;
 
 pub use handles::{Claimed, Reserved};
 pub use record::{LateHooks, NamespaceBits, Record, VERSION};

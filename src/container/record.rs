@@ -117,11 +117,8 @@ impl Record {
     /// # Errors
     /// [`Kind::Kernel`] when the file cannot be written; [`Kind::Unsupported`] for a path that is not UTF-8.
     pub(super) fn draft(&self, directory: &Path, file: &OnceCell<File>) -> Result<()> {
-        let mut json = serde_json::to_vec(self)
-            .map_err(|error| Error::new(Kind::Unsupported, format!("write {FILE}: {error}")))?;
-        json.push(b'\n');
         let what = || format!("write {}", directory.join(DRAFT).display());
-        let mut drafts = match file.get() {
+        let drafts = match file.get() {
             Some(open) => open,
             None => {
                 let mut options = OpenOptions::new();
@@ -130,7 +127,26 @@ impl Record {
                 file.get_or_init(|| new)
             }
         };
-        drafts.write_all(&json).context(what)
+        self.append(drafts).context(what)
+    }
+
+    /// Adds it to those of a container that is complete; from then on it counts.
+    ///
+    /// # Errors
+    /// [`Kind::Kernel`] when the file cannot be written; [`Kind::Unsupported`] for a path that is not UTF-8.
+    pub(super) fn amend(&self, directory: &Path) -> Result<()> {
+        let path = directory.join(FILE);
+        let what = || format!("write {}", path.display());
+        let file = OpenOptions::new().append(true).open(&path).context(what)?;
+        self.append(&file).context(what)
+    }
+
+    /// In one write(2): a reader sees all of it or none.
+    fn append(&self, mut file: &File) -> Result<()> {
+        let mut json = serde_json::to_vec(self)
+            .map_err(|error| Error::new(Kind::Unsupported, format!("write {FILE}: {error}")))?;
+        json.push(b'\n');
+        Ok(file.write_all(&json)?)
     }
 
     /// Makes the draft of `directory` its record: the container is complete.

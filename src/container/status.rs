@@ -52,6 +52,16 @@ pub enum Verb {
     KillAll,
     /// Remove what is left.
     Delete,
+    /// Stop every process where it is.
+    Pause,
+    /// Let them go on.
+    Resume,
+    /// Change its limits.
+    Update,
+    /// Name its processes.
+    Ps,
+    /// Watch what it uses.
+    Events,
 }
 
 /// What the kernel and the container's directory say, gathered by [`super::Container::status`].
@@ -92,7 +102,8 @@ enum Answer {
 const fn answer(verb: Verb, status: Status) -> Answer {
     use Answer::{No, Yes};
     use Status::{Created, Creating, Paused, Running, Stopped};
-    use Verb::{Delete, Exec, ExecIgnoringPause, Kill, KillAll, Start};
+    use Verb::{Delete, Events, Exec, ExecIgnoringPause, Kill, KillAll};
+    use Verb::{Pause, Ps, Resume, Start, Update};
     match (verb, status) {
         (Start, Created) => Yes,
         (Start, Creating) => No("cannot start a container in the creating state"),
@@ -117,6 +128,21 @@ const fn answer(verb: Verb, status: Status) -> Answer {
         (Delete, Creating) => No("cannot delete a container that is not stopped: creating"),
         (Delete, Running) => No("cannot delete a container that is not stopped: running"),
         (Delete, Paused) => No("cannot delete a container that is not stopped: paused"),
+
+        (Pause, Running) => Yes,
+        (Pause, Creating) => No("cannot pause a container that is not running: creating"),
+        (Pause, Created) => No("cannot pause a container that is not running: created"),
+        (Pause, Paused) => No("cannot pause a container that is not running: paused"),
+        (Pause, Stopped) => No("container not running"),
+
+        (Resume, Paused) => Yes,
+        (Resume, Creating) => No("cannot resume a container that is not paused: creating"),
+        (Resume, Created) => No("cannot resume a container that is not paused: created"),
+        (Resume, Running) => No("cannot resume a container that is not paused: running"),
+        (Resume, Stopped) => No("container not running"),
+
+        (Update | Ps | Events, Created | Running | Paused) => Yes,
+        (Update | Ps | Events, Creating | Stopped) => No("container not running"),
     }
 }
 
@@ -182,6 +208,11 @@ mod tests {
             (Verb::Kill, &[Created, Running, Paused]),
             (Verb::KillAll, &[Created, Running, Paused, Stopped]),
             (Verb::Delete, &[Created, Stopped]),
+            (Verb::Pause, &[Running]),
+            (Verb::Resume, &[Paused]),
+            (Verb::Update, &[Created, Running, Paused]),
+            (Verb::Ps, &[Created, Running, Paused]),
+            (Verb::Events, &[Created, Running, Paused]),
         ] {
             for status in [Creating, Created, Running, Paused, Stopped] {
                 assert_eq!(allows(verb, status), fitting.contains(&status), "{verb:?} {status:?}");

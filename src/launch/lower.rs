@@ -32,6 +32,8 @@ pub struct Opened {
     pub joins: Vec<OwnedFd>,
     /// Cloned trees, in the order of [`Plan::detached`].
     pub detached: Vec<OwnedFd>,
+    /// Standard streams that are not ours.
+    pub streams: Option<[OwnedFd; 3]>,
 }
 
 /// The standard streams of hooks inside: the container's own are the program's alone.
@@ -75,7 +77,7 @@ impl Opened {
             self.hooks.iter().flat_map(|files| [&files.input, &files.output, &files.errors]);
         let notify = self.notify.iter().flat_map(|(socket, message)| [socket, message]);
         let single = self.proc.iter().chain(&self.gate);
-        let lists = self.joins.iter().chain(&self.detached);
+        let lists = self.joins.iter().chain(&self.detached).chain(self.streams.iter().flatten());
         single.chain(hooks).chain(notify).chain(lists).map(AsRawFd::as_raw_fd).collect()
     }
 
@@ -160,7 +162,9 @@ pub fn with_script<R>(
     let mut kept = opened.all();
     kept.push(control);
     kept.sort_unstable();
-    then(&Script { ops: &ops, control, first_foreign, kept: &kept, clock })
+    let streams = opened.streams.as_ref();
+    let streams = streams.map(|streams| streams.each_ref().map(AsRawFd::as_raw_fd));
+    then(&Script { ops: &ops, control, first_foreign, kept: &kept, streams, clock })
 }
 
 struct Lowering<'a> {

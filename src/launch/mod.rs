@@ -95,6 +95,8 @@ pub struct Launch<'a> {
     pub init: Option<BorrowedFd<'a>>,
     /// Hooks of the host's side.
     pub hooks: Option<&'a Hooks>,
+    /// The child's standard streams; our own without.
+    pub streams: Option<[BorrowedFd<'a>; 3]>,
     /// Where, and as whom.
     pub host: &'a Host,
     /// The time line, if one is wanted.

@@ -13,7 +13,7 @@ use crate::plan::step::Act;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use rrun_sys::mount;
 use std::fs::File;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 impl Launch<'_> {
@@ -54,12 +54,22 @@ impl Launch<'_> {
             point("clone a mount")?;
             opened.detached.push(idmap::detach(tree)?);
         }
+        if let Some([input, output, errors]) = self.streams {
+            opened.streams =
+                Some([above_streams(input)?, above_streams(output)?, above_streams(errors)?]);
+        }
         if has(|act| *act == Act::Gate) {
             opened.gate = Some(gate::listen(self.directory)?);
             point("gate")?;
         }
         Ok((opened, files))
     }
+}
+
+/// The same file by a number that is no standard stream's (the standard library's duplicates begin above those): they are
+/// put there one after the other.
+fn above_streams(stream: BorrowedFd<'_>) -> Result<OwnedFd> {
+    stream.try_clone_to_owned().context(|| "duplicate a stream")
 }
 
 /// A procfs that nothing is mounted over. Without the privilege for one: the host's, proved to be procfs; every open in

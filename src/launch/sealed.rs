@@ -6,18 +6,18 @@
 
 use crate::error::{Error, Result, ResultExt};
 use rrun_sys::sealed::{self, Argument};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
-/// Returns in a program whose file nobody can write; see [`rrun_sys::sealed`].
+/// Returns in a program whose file nobody can write, called `name` in `ps`; see [`rrun_sys::sealed`].
 ///
 /// # Errors
 /// Without /proc; and where neither a mount nor a memory file may be made or executed.
-pub fn ensure() -> Result<()> {
+pub fn ensure(name: &CStr) -> Result<()> {
     if sealed::is_sealed().context(|| "statfs(\"/proc/self/exe\")")? {
         // execveat(2) of a descriptor names the process after the descriptor's number.
-        return nix::sys::prctl::set_name(c"rrun").context(|| "prctl(PR_SET_NAME)");
+        return nix::sys::prctl::set_name(name).context(|| "prctl(PR_SET_NAME)");
     }
     let file = match sealed::read_only_mount() {
         Err(rrun_sys::Errno(libc::EPERM)) => {

@@ -73,17 +73,34 @@ pub fn always_allowed() -> Vec<DeviceRule> {
 /// # Errors
 /// [`Kind::Spec`] for a list whose program would outgrow a jump's 15 bits, some thousands of rules.
 pub fn compile(rules: &[DeviceRule]) -> Result<Option<DeviceProgram>> {
-    let mut all = rules.to_vec();
-    all.extend(always_allowed());
-    let list = Simplified::new(&all);
+    let (list, count) = simplified(rules);
     if list.runs.is_empty() && list.otherwise == Verdict::Allow {
         return Ok(None);
     }
-    let instructions = Assembler::program(&list).ok_or_else(|| {
-        Error::new(Kind::Spec, format!("{} device rules are too many for a program", rules.len()))
+    assemble(&list, count).map(Some)
+}
+
+/// The same for a cgroup that has a program already: what allows everything must be said, too.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_in_place(rules: &[DeviceRule]) -> Result<DeviceProgram> {
+    let (list, count) = simplified(rules);
+    assemble(&list, count)
+}
+
+fn simplified(rules: &[DeviceRule]) -> (Simplified, usize) {
+    let mut all = rules.to_vec();
+    all.extend(always_allowed());
+    (Simplified::new(&all), all.len())
+}
+
+fn assemble(list: &Simplified, rules: usize) -> Result<DeviceProgram> {
+    let instructions = Assembler::program(list).ok_or_else(|| {
+        Error::new(Kind::Spec, format!("{rules} device rules are too many for a program"))
             .at("/linux/resources/devices")
     })?;
-    Ok(Some(DeviceProgram { instructions, rules: all.len() }))
+    Ok(DeviceProgram { instructions, rules })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

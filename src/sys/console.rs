@@ -47,9 +47,7 @@ pub(crate) fn open(
 /// The peer becomes the standard streams and the session's controlling terminal.
 fn take(peer: Fd) -> Done {
     for stream in 0..3 {
-        // SAFETY: no pointers.
-        let answer = unsafe { libc::syscall(libc::SYS_dup3, peer, stream, 0) };
-        Errno::check(answer).at(Call::Dup)?;
+        crate::fd::place(peer, stream).at(Call::Dup)?;
     }
     tty::make_controlling(0).at(Call::Ioctl)
 }

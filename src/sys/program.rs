@@ -50,9 +50,8 @@ pub(crate) fn hook(hook: &HookCall<'_>) -> Done {
 fn become_hook(hook: &HookCall<'_>) -> ! {
     // SAFETY: no pointers. The offset is shared by every hook that reads this file.
     unsafe { libc::syscall(libc::SYS_lseek, hook.input, 0, libc::SEEK_SET) };
-    for (stream, fd) in [hook.input, hook.output, hook.errors].into_iter().enumerate() {
-        // SAFETY: no pointers.
-        unsafe { libc::syscall(libc::SYS_dup3, fd, stream, 0) };
+    for (stream, file) in (0..).zip([hook.input, hook.output, hook.errors]) {
+        crate::fd::place(file, stream).ok();
     }
     // The set-up's own is 0, so that modes are exact; a hook's files should not be open to everybody.
     crate::limits::set_umask(0o022);

@@ -20,6 +20,8 @@ pub enum Ended {
 pub enum Child {
     /// The one behind this pidfd.
     Pidfd(Fd),
+    /// The one with this pid: the caller knows that nobody else reaps it, so the number is still its own.
+    Pid(i32),
     /// Any of the caller's, orphans that a subreaper inherited included.
     Any,
 }
@@ -30,6 +32,16 @@ pub enum Child {
 /// ECHILD when it is not the caller's child, or the caller has none.
 pub fn reap(child: Child) -> Result<Option<(i32, Ended)>> {
     reap_with(child, libc::WNOHANG)
+}
+
+/// The pid of a child that has ended, which stays a zombie; `None` while all run. Asked again, it may name the same one
+/// again: the kernel looks for the first, not for the next.
+///
+/// # Errors
+/// ECHILD when the caller has no child.
+pub fn peek() -> Result<Option<i32>> {
+    let ended = reap_with(Child::Any, libc::WNOHANG | libc::WNOWAIT)?;
+    Ok(ended.map(|(pid, _)| pid))
 }
 
 /// Waits until the child behind `pidfd` has ended, and reaps it.
@@ -49,6 +61,7 @@ pub fn wait(pidfd: Fd) -> Result<Ended> {
 fn reap_with(child: Child, flags: i32) -> Result<Option<(i32, Ended)>> {
     let (kind, id) = match child {
         Child::Pidfd(pidfd) => (libc::P_PIDFD, pidfd as libc::id_t),
+        Child::Pid(pid) => (libc::P_PID, pid as libc::id_t),
         Child::Any => (libc::P_ALL, 0),
     };
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();

@@ -247,6 +247,8 @@ pub struct Script<'a> {
     pub first_foreign: u32,
     /// What the script needs, in rising order.
     pub kept: &'a [Fd],
+    /// What becomes its standard input, output and error, each above 2; the parent's own without.
+    pub streams: Option<[Fd; 3]>,
     /// Where each step's end is stamped, when traced.
     pub clock: Option<&'a SharedClock>,
 }

@@ -51,6 +51,23 @@ pub fn start_clean(command: &mut std::process::Command) -> &mut std::process::Co
     unsafe { command.pre_exec(reset) }
 }
 
+/// Makes these signals do nothing here, by a handler that does nothing. To ignore them would reach every program that is
+/// executed; a handler ends with execve. Calls that it interrupts go on.
+#[cfg(feature = "std")]
+pub fn disregard(signals: &[i32]) {
+    extern "C" fn nothing(_: i32) {}
+    for signal in signals {
+        // SAFETY: all zero is a valid struct sigaction without a mask; the handler touches nothing, so it may run at any
+        // point of any thread. The kernel refuses a signal that does not exist, and then nothing has changed.
+        unsafe {
+            let mut action: libc::sigaction = core::mem::zeroed();
+            action.sa_sigaction = nothing as extern "C" fn(i32) as libc::sighandler_t;
+            action.sa_flags = libc::SA_RESTART;
+            libc::sigaction(*signal, &raw const action, core::ptr::null_mut());
+        }
+    }
+}
+
 /// Unblocks every signal of the calling thread.
 pub fn empty_mask() {
     let nothing = 0_u64;

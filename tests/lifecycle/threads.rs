@@ -1,10 +1,11 @@
 //! Containers of one process with many threads: the library is called here, and not the binary.
 
 use rrun::cmd::args::{CreateArgs, Globals, StartArgs};
-use rrun::cmd::{birth, bundle, start};
+use rrun::cmd::{create, start};
 use rrun::container::Status;
 use rrun::id::ContainerId;
 use rrun::launch::trace::Trace;
+use rrun::runtime;
 use rrun_harness::{Bundle, Leftovers, Must, requires};
 use rrun_sys::reap::{self, Ended};
 use std::os::fd::AsRawFd;
@@ -18,10 +19,10 @@ const WIDE: usize = 64;
 /// created container must not hold anything of another's.
 fn live(bundle: &Bundle, globals: &Globals, n: usize, all_created: &Barrier) {
     let id = ContainerId::new(&format!("{}-{n}", bundle.id())).must("name a container");
-    let loaded = bundle::Bundle::load(Some(bundle.path())).must("load the bundle");
+    let loaded = runtime::Bundle::load(Some(bundle.path())).must("load the bundle");
     let args = CreateArgs::plain(id.clone());
     let gate = !n.is_multiple_of(4);
-    let born = birth::create(globals, &args, &loaded, gate, &Trace::off());
+    let born = create::create(globals, &args, &loaded, gate, &Trace::off());
     all_created.wait();
     let born = born.must("create it");
     if gate {

@@ -11,7 +11,7 @@ use super::remove::rmdir;
 use crate::error::{Error, Kind, Result, describe_errno};
 use crate::host::cgroup::below;
 use crate::launch::fault::point;
-use crate::plan::cgroup::{Absent, CgroupPlan, Enable, Place, Setting, Write};
+use crate::plan::cgroup::{Absent, CgroupPlan, Enable, Place, Setting, V1Place, Write};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::{Mode, mkdirat};
 use rrun_sys::Errno;
@@ -21,18 +21,7 @@ use std::path::{Path, PathBuf};
 /// Makes the cgroup; on failure removes what was made, innermost first, and nothing else.
 pub fn make(plan: &CgroupPlan) -> Result<(Cgroup, Option<OwnedFd>)> {
     let mut made = Vec::new();
-    perform(plan, &mut made).map_err(|mut error| {
-        for path in made.iter().rev() {
-            // Gone, or another container is below it by now: then it is no longer ours to remove.
-            match rmdir(path) {
-                Ok(()) | Err(libc::ENOENT | libc::EBUSY | libc::ENOTEMPTY) => {}
-                Err(errno) => {
-                    error = error.while_undoing(Error::kernel(format!("rmdir({path:?})"), errno))
-                }
-            }
-        }
-        error
-    })
+    perform(plan, &mut made).map_err(|error| undo(&made, error))
 }
 
 fn perform(plan: &CgroupPlan, made: &mut Vec<PathBuf>) -> Result<(Cgroup, Option<OwnedFd>)> {
@@ -57,22 +46,48 @@ fn perform(plan: &CgroupPlan, made: &mut Vec<PathBuf>) -> Result<(Cgroup, Option
         cgroup.had_leftovers = fresh == Fresh::No;
     }
     for v1 in &plan.v1 {
-        let place = &v1.place;
-        let path = below(&place.mount, &place.path);
-        if Fresh::make(&path, &place.mount, made)? == Fresh::No {
-            refuse_if_used_v1(&path)?;
-        }
-        if v1.inherits_cpuset {
-            point("fill cpusets")?;
-            fill_cpusets(place)?;
-        }
-        apply(place, &path, &Directory::open(&path)?)?;
-        cgroup.v1.push(path);
+        cgroup.v1.push(perform_v1(v1, made)?);
     }
     let is_leaf =
         |path: &PathBuf| cgroup.unified.as_ref() == Some(path) || cgroup.v1.contains(path);
     cgroup.ancestors = made.iter().filter(|path| !is_leaf(path)).cloned().collect();
     Ok((cgroup, opened))
+}
+
+fn perform_v1(v1: &V1Place, made: &mut Vec<PathBuf>) -> Result<PathBuf> {
+    let place = &v1.place;
+    let path = below(&place.mount, &place.path);
+    if Fresh::make(&path, &place.mount, made)? == Fresh::No {
+        refuse_if_used_v1(&path)?;
+    }
+    if v1.inherits_cpuset {
+        point("fill cpusets")?;
+        fill_cpusets(place)?;
+    }
+    apply(place, &path, &Directory::open(&path)?)?;
+    Ok(path)
+}
+
+/// Makes one in one v1 hierarchy, for a container that is there already; the answer is what was made, outermost first.
+pub fn make_v1(v1: &V1Place) -> Result<Vec<PathBuf>> {
+    let mut made = Vec::new();
+    match perform_v1(v1, &mut made) {
+        Ok(_) => Ok(made),
+        Err(error) => Err(undo(&made, error)),
+    }
+}
+
+fn undo(made: &[PathBuf], mut error: Error) -> Error {
+    for path in made.iter().rev() {
+        // Gone, or another container is below it by now: then it is no longer ours to remove.
+        match rmdir(path) {
+            Ok(()) | Err(libc::ENOENT | libc::EBUSY | libc::ENOTEMPTY) => {}
+            Err(errno) => {
+                error = error.while_undoing(Error::kernel(format!("rmdir({path:?})"), errno));
+            }
+        }
+    }
+    error
 }
 
 /// Whether a directory is ours from birth.
@@ -167,7 +182,7 @@ fn in_use(path: &Path) -> Error {
 }
 
 /// Lets the controllers of the plan reach the cgroup. One that nothing needs is no error when it can't.
-fn enable(place: &Place, leaf: &Directory) -> Result<()> {
+pub fn enable(place: &Place, leaf: &Directory) -> Result<()> {
     let leaf_path = below(&place.mount, &place.path);
     let missing = lacking(&place.enable, leaf, "cgroup.controllers", &leaf_path)?;
     if missing.is_empty() {
@@ -267,25 +282,29 @@ fn fill_cpusets(place: &Place) -> Result<()> {
 }
 
 fn apply(place: &Place, path: &Path, directory: &Directory) -> Result<()> {
-    for setting in &place.settings {
+    place.settings.iter().try_for_each(|setting| {
         point("write a limit")?;
-        match setting {
-            Setting::Write(write) => apply_write(write, path, directory)?,
-            Setting::RefuseIfUsed { file, limit, pointer } => {
-                let used = directory.read(file).map_err(|errno| {
-                    Error::kernel(format!("read({}/{file})", path.display()), errno.0)
-                })?;
-                if used.trim().parse().is_ok_and(|used: u64| used >= *limit) {
-                    let used = used.trim();
-                    let message = format!("memory limit {limit} is below the {used} in use");
-                    return Err(Error::new(Kind::State, message)
-                        .at(pointer.clone())
-                        .hint("set a higher limit, or leave checkBeforeUpdate out"));
-                }
-            }
+        apply_one(setting, path, directory)
+    })
+}
+
+pub fn apply_one(setting: &Setting, path: &Path, directory: &Directory) -> Result<()> {
+    let (file, limit, pointer) = match setting {
+        Setting::Write(write) => return apply_write(write, path, directory),
+        Setting::RefuseIfUsed { file, limit, pointer } => (file, limit, pointer),
+    };
+    let used = directory
+        .read(file)
+        .map_err(|errno| Error::kernel(format!("read({}/{file})", path.display()), errno.0))?;
+    match used.trim().parse::<u64>() {
+        Ok(used) if used >= *limit => {
+            let message = format!("memory limit {limit} is below the {used} in use");
+            Err(Error::new(Kind::State, message)
+                .at(pointer.clone())
+                .hint("set a higher limit, or leave checkBeforeUpdate out"))
         }
+        Ok(_) | Err(_) => Ok(()),
     }
-    Ok(())
 }
 
 fn apply_write(write: &Write, path: &Path, directory: &Directory) -> Result<()> {

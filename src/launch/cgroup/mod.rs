@@ -8,9 +8,13 @@
 mod directory;
 mod events;
 mod guard;
+mod late;
 mod make;
+mod oom;
 mod pids;
 mod remove;
+pub mod stats;
+mod update;
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::host::cgroup::{CgroupHost, OwnCgroup, below, clean};
@@ -18,8 +22,10 @@ use crate::launch::fault::point;
 use crate::plan::cgroup::{CgroupPlan, Devices, Place};
 use directory::Directory;
 use events::Events;
+pub use oom::OomWatch;
 use rrun_sys::Errno;
 use serde::{Deserialize, Serialize};
+pub use stats::Stats;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -14,6 +14,7 @@
 //! * Without `linux.resources.devices` the device program is loaded all the same, as runc does: a container whose
 //!   configuration says nothing about devices does not get all of them.
 
+mod change;
 mod place;
 mod show;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod v1;
 mod v2;
 mod weight;
 
+pub use change::{Change, Standing, change, sort};
 pub use weight::{io_weight, weight_of_shares};
 
 use crate::error::{Error, Kind, Result};

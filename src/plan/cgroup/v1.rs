@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::host::Hierarchy;
 use crate::id::ContainerId;
 use crate::spec::{CgroupPath, DeviceRate, Limit, Resources};
+use std::path::PathBuf;
 
 /// Hierarchies in which every container has a cgroup, for their figures: those that `stats` and `update` ask.
 const ALWAYS: [&str; 5] = ["cpu", "cpuacct", "memory", "pids", "blkio"];
@@ -30,6 +31,18 @@ pub fn places<'a>(
     let candidate = |host: &'a Hierarchy| {
         let path = place::v1(path, &host.own, id)?;
         Ok(V1Candidate { host, path, settings: Vec::new() })
+    };
+    hosts.iter().map(candidate).collect()
+}
+
+/// The same for a container that is there: its cgroups are where they were made, and one that it was born without would
+/// be at `path`.
+pub fn places_of<'a>(hosts: &'a [Hierarchy], made: &[PathBuf], path: &str) -> Vec<V1Candidate<'a>> {
+    let candidate = |host: &'a Hierarchy| {
+        let own = made.iter().find_map(|own| own.strip_prefix(&host.mount).ok());
+        let own = own.and_then(|own| own.to_str()).map(|own| format!("/{own}"));
+        let path = own.unwrap_or_else(|| path.to_owned());
+        V1Candidate { host, path, settings: Vec::new() }
     };
     hosts.iter().map(candidate).collect()
 }

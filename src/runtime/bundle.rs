@@ -1,10 +1,8 @@
-//! A bundle on disk, and what the caller's environment adds to it: the inputs of a plan.
+//! A bundle on disk, and this host: the inputs of a plan.
 //!
 //! It reads; it decides nothing. What a newcomer would get wrong: config.json is read once. Everything later works on
 //! the [`Spec`], so a file that changes underneath can't give one half of a container another configuration.
 
-use crate::cmd::args::{CreateArgs, Globals, Rootless};
-use crate::cmd::inherited;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::host::{Host, OwnCgroup};
 use crate::id::ContainerId;
@@ -60,41 +58,24 @@ impl Bundle {
         Plan::create(id, &self.spec, &self.host, request)
     }
 
-    /// What a command line and the environment ask for.
-    ///
-    /// # Errors
-    /// As [`refuse_systemd`].
-    pub fn request(&self, globals: &Globals, args: &CreateArgs) -> Result<Request> {
-        refuse_systemd(globals)?;
+    /// What its caller asks for when it asks for nothing.
+    #[must_use]
+    pub fn request(&self) -> Request {
         let process = self.spec.process.as_ref();
-        Ok(Request {
-            no_pivot: args.no_pivot,
-            no_new_keyring: args.no_new_keyring,
-            preserve_fds: inherited::preserved(args),
-            listen_fds: inherited::listen_fds(),
-            notify_directory: None,
-            home: process.and_then(|process| home_of(process, self.spec.rootfs.as_path())),
-            gate: false,
-            rootless: globals.rootless == Rootless::Yes,
-        })
+        let home = process.and_then(|process| home_of(process, self.spec.rootfs.as_path()));
+        Request { home, ..Request::default() }
     }
-}
 
-/// Until the systemd driver is there, a container that believed itself in a scope would be in none.
-///
-/// # Errors
-/// [`Kind::Unsupported`] with `--systemd-cgroup`.
-pub fn refuse_systemd(globals: &Globals) -> Result<()> {
-    if globals.systemd_cgroup {
-        return Err(Error::new(Kind::Unsupported, "--systemd-cgroup is not supported yet")
-            .hint("configure the engine for the cgroupfs driver"));
+    /// Whether its process has a terminal.
+    #[must_use]
+    pub fn terminal(&self) -> Terminal {
+        self.spec.process.as_ref().map_or(Terminal::None, |process| process.terminal)
     }
-    Ok(())
 }
 
 /// `HOME` as the image's passwd file has it, when the configuration does not say.
 #[must_use]
-pub fn home_of(process: &Process, rootfs: &Path) -> Option<String> {
+pub(super) fn home_of(process: &Process, rootfs: &Path) -> Option<String> {
     let given = process.env.iter().any(|pair| pair.starts_with("HOME="));
     if given { None } else { home::of(rootfs, process.user.uid) }
 }

@@ -1,4 +1,4 @@
-//! A container comes into being: what `create` and `run` share.
+//! A container comes into being: what `create`, `run` and the shim share.
 //!
 //! ```text
 //! bundle → plan → reserve the id → launch (drafts of the record meanwhile) → record → pid file → container
@@ -7,11 +7,13 @@
 //! removed the process and the cgroup: an id is either a container or free. And until the launch is over nobody may
 //! enter: an exec between clone and pivot_root would see the host's files.
 
-use crate::cmd::args::{CreateArgs, Globals};
-use crate::cmd::bundle::Bundle;
+use super::{Bundle, Handover, write_pid_file};
 use crate::container::process::ProcStat;
-use crate::container::{Container, LateHooks, NamespaceBits, Record, Reserved, Status, VERSION};
+use crate::container::{
+    Container, LateHooks, NamespaceBits, Record, Reserved, Status, Store, VERSION,
+};
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::id::ContainerId;
 use crate::launch::cgroup::Cgroup;
 use crate::launch::console::{PidfdOf, send_pidfd, take_master};
 use crate::launch::fault::point;
@@ -23,7 +25,25 @@ use crate::plan::{Plan, Request};
 use crate::timestamp::Timestamp;
 use std::ffi::OsString;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+
+/// A container to be.
+#[derive(Debug)]
+pub struct Create<'a> {
+    /// Where it is recorded.
+    pub store: &'a Store,
+    /// Its name.
+    pub id: &'a ContainerId,
+    /// What it is made of.
+    pub bundle: &'a Bundle,
+    /// What was asked for beside that; with a gate it waits for [`super::start`].
+    pub request: Request,
+    /// The service manager's socket (`NOTIFY_SOCKET`), if its caller has one.
+    pub manager: Option<OsString>,
+    /// What its first process gets.
+    pub handover: Handover<'a>,
+    /// The time line, if one is wanted.
+    pub trace: &'a Trace,
+}
 
 /// A container that has just come into being.
 #[derive(Debug)]
@@ -38,70 +58,66 @@ pub struct Born {
     pub notify: Option<Proxy>,
 }
 
-/// Makes the container of a bundle; with `gate` it waits for `start`.
-///
-/// # Errors
-/// Whatever any layer says; nothing is left behind.
-pub fn create(
-    globals: &Globals,
-    args: &CreateArgs,
-    bundle: &Bundle,
-    gate: bool,
-    trace: &Trace,
-) -> Result<Born> {
-    let doing = || format!("create {}", args.id);
-    let mut request = Request { gate, ..bundle.request(globals, args)? };
-    let reserved = crate::cmd::store(globals)?.reserve(&args.id)?;
-    let notify = std::env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty());
-    if notify.is_some() {
-        request.notify_directory = Some(notify::make_directory(reserved.directory())?);
-    }
-    let span = trace.span("plan");
-    let plan = bundle.plan(&args.id, &request).context(doing)?;
-    drop(span);
-    for warning in &plan.warnings {
-        log::warn(warning);
-    }
-    let cgroup = cgroup_plan(&plan)?;
-    let record = Record { cgroup: Cgroup::planned(cgroup), ..draft(bundle, &plan) };
-    reserved.draft(&record)?;
-    point("draft")?;
-    let mut newborn = Newborn {
-        record,
-        reserved: &reserved,
-        args,
-        manager: notify.filter(|_| !gate),
-        notify: None,
-        master: None,
-    };
-    let launched = Launch {
-        plan: &plan,
-        place: Place::New(cgroup),
-        directory: reserved.directory(),
-        init: None,
-        hooks: Some(&bundle.spec.hooks),
-        host: &bundle.host,
-        trace,
-    }
-    .perform(&mut newborn)
-    .context(doing);
-    let Newborn { record, notify, master, .. } = newborn;
-    let launched = match launched {
-        Ok(launched) => launched,
-        Err(error) => {
-            // The runtime-spec: a hook that failed before had a counterpart, which may have something to undo.
-            if record.pid != 0 {
-                record.run_poststop_hooks();
-            }
-            return Err(error);
+impl Create<'_> {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// Whatever any layer says; nothing is left behind.
+    pub fn perform(self) -> Result<Born> {
+        let Self { store, id, bundle, mut request, manager, handover, trace } = self;
+        let doing = || format!("create {id}");
+        let reserved = store.reserve(id)?;
+        if manager.is_some() {
+            request.notify_directory = Some(notify::make_directory(reserved.directory())?);
         }
-    };
-    let (pid, pidfd) = (launched.pid, launched.pidfd);
-    let container = reserved.into_container(record)?;
-    let born = Born { container, pidfd, master, notify };
-    match args.pid_file.as_deref().map_or(Ok(()), |file| write_pid_file(file, pid)) {
-        Ok(()) => Ok(born),
-        Err(error) => Err(abandon(born.container, error)),
+        let span = trace.span("plan");
+        let plan = bundle.plan(id, &request).context(doing)?;
+        drop(span);
+        for warning in &plan.warnings {
+            log::warn(warning);
+        }
+        let cgroup = cgroup_plan(&plan)?;
+        let record = Record { cgroup: Cgroup::planned(cgroup), ..draft(bundle, &plan) };
+        reserved.draft(&record)?;
+        point("draft")?;
+        let mut newborn = Newborn {
+            record,
+            reserved: &reserved,
+            handover,
+            manager: manager.filter(|_| !request.gate),
+            notify: None,
+            master: None,
+        };
+        let launched = Launch {
+            plan: &plan,
+            place: Place::New(cgroup),
+            directory: reserved.directory(),
+            init: None,
+            hooks: Some(&bundle.spec.hooks),
+            streams: handover.streams,
+            host: &bundle.host,
+            trace,
+        }
+        .perform(&mut newborn)
+        .context(doing);
+        let Newborn { record, notify, master, .. } = newborn;
+        let launched = match launched {
+            Ok(launched) => launched,
+            Err(error) => {
+                // The runtime-spec: a hook that failed before had a counterpart, which may have something to undo.
+                if record.pid != 0 {
+                    record.run_poststop_hooks();
+                }
+                return Err(error);
+            }
+        };
+        let (pid, pidfd) = (launched.pid, launched.pidfd);
+        let container = reserved.into_container(record)?;
+        let born = Born { container, pidfd, master, notify };
+        match handover.pid_file.map_or(Ok(()), |file| write_pid_file(file, pid)) {
+            Ok(()) => Ok(born),
+            Err(error) => Err(abandon(born.container, error)),
+        }
     }
 }
 
@@ -145,7 +161,7 @@ fn draft(bundle: &Bundle, plan: &Plan) -> Record {
 struct Newborn<'a> {
     record: Record,
     reserved: &'a Reserved,
-    args: &'a CreateArgs,
+    handover: Handover<'a>,
     /// The service manager's socket, to listen on behalf of before the program can speak.
     manager: Option<OsString>,
     notify: Option<Proxy>,
@@ -165,7 +181,7 @@ impl Owner for Newborn<'_> {
         if let Some(manager) = &self.manager {
             self.notify = Proxy::listen(self.reserved.directory(), manager, pid)?;
         }
-        if let Some(socket) = &self.args.pidfd_socket {
+        if let Some(socket) = self.handover.pidfd_socket {
             send_pidfd(socket, pidfd, PidfdOf::Init)?;
             point("pidfd socket")?;
         }
@@ -178,27 +194,7 @@ impl Owner for Newborn<'_> {
     }
 
     fn console(&mut self, master: OwnedFd, number: u32) -> Result<()> {
-        self.master = take_master(master, number, self.args.console_socket.as_deref())?;
+        self.master = take_master(master, number, self.handover.console_socket)?;
         Ok(())
     }
-}
-
-/// Writes a pid whole or not at all: who waits for the file must never read half a number.
-///
-/// # Errors
-/// [`Kind::Kernel`] when it can't be written.
-pub fn write_pid_file(file: &Path, pid: i32) -> Result<()> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let draft: PathBuf = file.with_file_name(format!(".{name}.draft"));
-    let written = std::fs::write(&draft, pid.to_string())
-        .context(|| format!("write pid file {}", draft.display()))
-        .and_then(|()| point("pid file"))
-        .and_then(|()| {
-            std::fs::rename(&draft, file).context(|| format!("write pid file {}", file.display()))
-        });
-    if written.is_err() {
-        // What failed may be that there was nowhere to write to; then there is no draft either.
-        std::fs::remove_file(&draft).ok();
-    }
-    written
 }

@@ -1,0 +1,120 @@
+//! What is done to a container between its start and its end: paused, resumed, changed, looked at.
+//!
+//! It knows who may do it when. It refuses to know the kernel's files, and command lines: an engine's shim calls the same
+//! functions, from several threads.
+//! What a newcomer would get wrong: status and deed are one. The container is locked from the look at its status to the
+//! last write, or a `delete` in between would have us write into the next container of that name.
+
+use super::handles::Lock;
+use super::process::ProcStat;
+use super::record::Record;
+use super::status::{Verb, demand};
+use super::{Container, not_found};
+use crate::error::{Result, ResultExt};
+use crate::launch::cgroup::{OomWatch, Stats};
+use crate::spec::Resources;
+use std::os::unix::fs::MetadataExt;
+
+impl Container {
+    /// Stops every process where it is.
+    ///
+    /// # Errors
+    /// [`Kind::State`](crate::error::Kind::State) when it is not running, has no cgroup or will not freeze;
+    /// [`Kind::NotFound`](crate::error::Kind::NotFound) when it was deleted.
+    pub fn pause(&self) -> Result<()> {
+        let _held = self.hold(Verb::Pause)?;
+        self.record.cgroup.freeze()
+    }
+
+    /// Lets them go on.
+    ///
+    /// # Errors
+    /// As [`Container::pause`], when it is not paused.
+    pub fn resume(&self) -> Result<()> {
+        let _held = self.hold(Verb::Resume)?;
+        self.record.cgroup.thaw()
+    }
+
+    /// Changes those limits that `resources` names; all of them or none.
+    ///
+    /// # Errors
+    /// [`Kind::State`](crate::error::Kind::State) when it has ended; otherwise what is wrong with which field, and what
+    /// of the change stands, if any does.
+    pub fn update(&mut self, resources: &Resources) -> Result<()> {
+        let _held = self.hold(Verb::Update)?;
+        self.refresh()?;
+        let cgroup = self.record.cgroup.update(resources)?;
+        if cgroup == self.record.cgroup {
+            return Ok(());
+        }
+        self.record.cgroup = cgroup;
+        self.record.amend(&self.directory)
+    }
+
+    /// Reads its record again. An update on a hybrid host may have given it one more cgroup, which whoever keeps a
+    /// container over time must know before `exec`.
+    ///
+    /// # Errors
+    /// As [`Record::load`]; [`Kind::NotFound`](crate::error::Kind::NotFound) when it was deleted.
+    pub fn refresh(&mut self) -> Result<()> {
+        self.record = Record::load(&self.directory)?.ok_or_else(|| not_found(&self.directory))?;
+        Ok(())
+    }
+
+    /// Every process in it, in the numbers of our pid namespace, ascending.
+    ///
+    /// # Errors
+    /// [`Kind::State`](crate::error::Kind::State) (`container not running`) when it has ended;
+    /// [`Kind::Kernel`](crate::error::Kind::Kernel) when the kernel does not tell.
+    pub fn pids(&self) -> Result<Vec<i32>> {
+        demand(Verb::Ps, self.status()?, &self.record.id)?;
+        let mut pids = match self.record.cgroup.unified_path() {
+            Some(_) => self.record.cgroup.pids()?,
+            None => self.pids_by_namespace()?,
+        };
+        pids.sort_unstable();
+        Ok(pids)
+    }
+
+    /// Without a cgroup, those in the pid namespace of the first process; when it has none of its own, only itself.
+    fn pids_by_namespace(&self) -> Result<Vec<i32>> {
+        let init = self.record.pid;
+        if !self.record.namespaces.has_own_pid_namespace() {
+            return Ok(vec![init]);
+        }
+        // Another user's processes are not ours to look at, and not in our container.
+        let namespace_of =
+            |pid: i32| std::fs::metadata(format!("/proc/{pid}/ns/pid")).ok().map(|file| file.ino());
+        let Some(own) = namespace_of(init) else { return Ok(vec![init]) };
+        let entries = std::fs::read_dir("/proc").context(|| "read /proc")?;
+        let numbers =
+            entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let alive = |pid: &i32| matches!(ProcStat::read(*pid), Ok(Some(stat)) if stat.is_alive());
+        Ok(numbers.filter(|pid| namespace_of(*pid) == Some(own)).filter(alive).collect())
+    }
+
+    /// What it uses. Of one that has ended, what is left to see in its cgroup.
+    ///
+    /// # Errors
+    /// [`Kind::State`](crate::error::Kind::State) without a cgroup or when it is gone.
+    pub fn stats(&self) -> Result<Stats> {
+        self.record.cgroup.stats()
+    }
+
+    /// Watches whether it runs out of memory; `None` where nobody counts its memory.
+    ///
+    /// # Errors
+    /// [`Kind::Kernel`](crate::error::Kind::Kernel) when the kernel refuses.
+    pub fn watch_oom(&self) -> Result<Option<OomWatch>> {
+        OomWatch::open(&self.record.cgroup)
+    }
+
+    /// Locks it and checks that `verb` fits.
+    fn hold(&self, verb: Verb) -> Result<Lock> {
+        let Some(lock) = Lock::exclusive(&self.directory)? else {
+            return Err(not_found(&self.directory));
+        };
+        demand(verb, self.status()?, &self.record.id)?;
+        Ok(lock)
+    }
+}
