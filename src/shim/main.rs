@@ -15,11 +15,15 @@ mod bootstrap;
 mod bundle;
 mod delete;
 mod describe;
+#[allow(dead_code, unused_imports, reason = "the task service is not here yet")]
+mod io;
 mod log;
 mod options;
 mod publish;
 mod server;
 mod service;
+#[allow(dead_code, unused_imports, reason = "the task service is not here yet")]
+mod watch;
 
 use arguments::{Action, Arguments};
 use rrun::error::{Result, ResultExt};
