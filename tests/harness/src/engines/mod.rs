@@ -5,11 +5,13 @@
 //! their directories: nothing here starts a service or installs a package. A newcomer would start a daemon on the host
 //! and clean up after it by name; everything of a room is in its namespaces, and ends with them.
 
+pub mod article;
 mod cases;
 mod containerd;
 mod daemon;
 mod docker;
 mod image;
+mod podman;
 mod room;
 mod sets;
 
@@ -18,5 +20,6 @@ pub use containerd::{Config, Containerd};
 pub use daemon::Daemon;
 pub use docker::Docker;
 pub use image::Image;
+pub use podman::Podman;
 pub use room::Room;
 pub use sets::Set;

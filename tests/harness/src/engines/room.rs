@@ -171,10 +171,14 @@ impl Room {
         let table = fs::read_to_string(format!("/proc/{}/mountinfo", self.first));
         let table = table.unwrap_or_default();
         let points = table.lines().filter_map(|line| line.split(' ').nth(4));
+        // A room begins with the machine's mounts, among which may be those of engines that are none of ours.
+        let ours = |point: &&str| {
+            let room = self.directory.to_string_lossy();
+            [&*room, "/run/", "/var/lib/"].iter().any(|at| point.starts_with(at))
+        };
         found.extend(
             points
-                // The table began as a copy of the machine's.
-                .filter(|point| point.contains(&self.name))
+                .filter(ours)
                 .filter(|point| point.contains("/rootfs") || point.contains("/merged"))
                 .map(|point| format!("mount {point}")),
         );

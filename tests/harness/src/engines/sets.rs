@@ -23,6 +23,13 @@ const OWN: &[&str] = &[
     "tini",
     "containernetworking-plugins",
     "iptables",
+    "podman",
+    "conmon",
+    "netavark",
+    "aardvark-dns",
+    "catatonit",
+    "golang-github-containers-common",
+    "podman-compose",
 ];
 
 /// What is taken of sid, and nothing besides: these are Go programs, which ask for little more than a C library.
