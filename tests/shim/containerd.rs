@@ -3,7 +3,7 @@
 //! What a newcomer would get wrong: a shim leaves the process group and the session of who started it, so dropping this
 //! must end it by its pid, and it reads that from the bundle like anybody else.
 
-use containerd_shim_protos::bootstrap_api::{BootstrapParams, BootstrapResult};
+use containerd_shim_protos::bootstrap_api::{BootstrapParams, BootstrapResult, LogLevel};
 use containerd_shim_protos::shim::event::Envelope;
 use containerd_shim_protos::shim::events::ForwardRequest;
 use containerd_shim_protos::{Client, TaskClient, api};
@@ -101,7 +101,7 @@ impl Containerd {
     /// `start` as containerd 1.6 to 2.2 calls it, with an `Any` of options or nothing on standard input.
     pub fn start_with(&self, id: &str, bundle: &Path, input: &[u8]) -> Output {
         let mut command = self.command(id, bundle);
-        fed(command.args(["-debug", "start"]), input)
+        fed(command.arg("start"), input)
     }
 
     /// `start` as containerd 2.3 calls it: the sockets are in this directory's `s`.
@@ -109,6 +109,7 @@ impl Containerd {
         BootstrapParams {
             instance_id: id.into(),
             namespace: self.namespace.clone(),
+            log_level: LogLevel::LOG_LEVEL_DEBUG.into(),
             containerd_ttrpc_address: self.directory.join("events").display().to_string(),
             socket_dir: Some(self.directory.join("s").display().to_string()),
             ..Default::default()
@@ -122,6 +123,15 @@ impl Containerd {
         let result = BootstrapResult::parse_from_bytes(&output.stdout).unwrap();
         assert_eq!((result.version, &*result.protocol), (3, "ttrpc"));
         Shim::at(&result.address, bundle)
+    }
+
+    /// Whether no process of any kind names this containerd on its command line.
+    pub fn has_no_shim(&self) -> bool {
+        let mut processes = fs::read_dir("/proc").unwrap().flatten();
+        !processes.any(|process| {
+            let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(&self.address())
+        })
     }
 
     /// `delete`, from the bundle.
@@ -145,6 +155,18 @@ impl Drop for Containerd {
     fn drop(&mut self) {
         if let Some(server) = self.server.take() {
             server.shutdown();
+        }
+        // A test that failed may have a shim that nobody has taken charge of.
+        for bundle in fs::read_dir(&self.directory).unwrap() {
+            let pid = fs::read_to_string(bundle.unwrap().path().join("shim.pid"));
+            let pid = pid.ok().and_then(|pid| pid.parse().ok()).map(Pid::from_raw);
+            let ours = |pid: &Pid| {
+                let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                String::from_utf8_lossy(&line).contains(&self.address())
+            };
+            if let Some(pid) = pid.filter(ours) {
+                drop(Shim { socket: PathBuf::new(), pid });
+            }
         }
         fs::remove_dir_all(&self.directory).unwrap();
     }
@@ -207,10 +229,13 @@ impl Shim {
         self.task().shutdown(timeout(), &api::ShutdownRequest::new()).unwrap();
     }
 
-    /// Whether its process is there and no zombie.
+    /// Whether any of its threads is there and no zombie: the first may be one while others still hold the socket.
     pub fn is_alive(&self) -> bool {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
-        stat.rsplit_once(')').is_some_and(|(_, fields)| !fields.starts_with(" Z"))
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid)).into_iter().flatten();
+        threads.flatten().any(|thread| {
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(')').is_some_and(|(_, fields)| !fields.starts_with(" Z"))
+        })
     }
 
     /// Waits until it is gone.
