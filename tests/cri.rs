@@ -24,8 +24,8 @@ mod node;
 mod restart;
 
 use node::Node;
-use rrun_harness::engines::{Cases, Containerd, Image, Set};
-use rrun_harness::requires;
+use rrun_harness::engines::{Cases, Containerd, Image, Room, Set, article};
+use rrun_harness::{Must, requires};
 
 /// What a pod is run by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,4 +112,29 @@ fn a_newer_containerd_runs_the_deployment_by_our_shim() {
         engines(Set::Sid)
     );
     deployment::stands(Set::Sid, "rrun-shim");
+}
+
+/// What is in `rootfs-fixtures/article/kubernetes` to be copied is what this containerd understands.
+#[test]
+#[ignore = "an engine: cargo xtask test --engines"]
+fn the_configuration_for_operators_is_understood_by_both_versions() {
+    requires!(root, engines(Set::Own), engines(Set::Sid));
+    for (set, file, plugin) in [
+        (Set::Own, "containerd-1.toml", "io.containerd.grpc.v1.cri"),
+        (Set::Sid, "containerd-2.toml", "io.containerd.cri.v1.runtime"),
+    ] {
+        let room = Room::new(set);
+        let mut dump = room.command("containerd");
+        dump.arg("--config").arg(article::fixtures().join("kubernetes").join(file));
+        dump.args(["config", "dump"]);
+        let understood = room.finish(dump).success().stdout().replace('"', "'");
+        for (runtime, kind) in
+            [("rrun", "io.containerd.rrun.v2"), ("rrun-by-runc-shim", "io.containerd.runc.v2")]
+        {
+            let table = format!("[plugins.'{plugin}'.containerd.runtimes.{runtime}]");
+            let (_, rest) = understood.split_once(&table).must(&format!("find {table}"));
+            let (own, _) = rest.split_once("runtimes.").unwrap_or((rest, ""));
+            assert!(own.contains(&format!("runtime_type = '{kind}'")), "{table}: {own}");
+        }
+    }
 }

@@ -9,7 +9,9 @@ use super::node::Node;
 use rrun_harness::engines::Set;
 use serde_json::json;
 
-pub const ALL: &[(&str, fn(&Node<'_>, Way, &str))] = &[
+type Case = fn(&Node<'_>, Way, &str);
+
+pub const ALL: &[(&str, Case)] = &[
     ("features", features_are_told),
     ("user namespace", a_pod_has_users_of_its_own),
     ("read-only", a_mount_is_read_only_all_the_way_down),

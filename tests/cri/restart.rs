@@ -5,11 +5,13 @@
 use super::Way;
 use super::cases::{sh, sleeper};
 use super::node::Node;
-use rrun_harness::engines::Containerd;
+use rrun_harness::engines::{Containerd, Set};
 use rrun_harness::eventually;
 use serde_json::{Value, json};
 
-pub const ALL: &[(&str, fn(&mut Containerd, Way, &str))] =
+type Case = fn(&mut Containerd, Way, &str);
+
+pub const ALL: &[(&str, Case)] =
     &[("shims", a_pod_has_one_shim), ("restart", containers_outlive_the_daemon)];
 
 fn a_pod_has_one_shim(containerd: &mut Containerd, way: Way, image: &str) {
@@ -62,7 +64,12 @@ fn containers_outlive_the_daemon(containerd: &mut Containerd, way: Way, image: &
         ended = status(&gone);
         ended["state"] == "CONTAINER_EXITED"
     });
-    assert_eq!(ended["exit_code"], 6, "{ended}");
+    assert_eq!(ended["state"], "CONTAINER_EXITED", "{ended}");
+    // containerd 2.1 takes a shim whose task has no processes for a leak, and clears it away with what it knows; runc's
+    // shim has none to show, whichever runtime it calls.
+    if way.set == Set::Own || way.shim != "runc" {
+        assert_eq!(ended["exit_code"], 6, "{ended}");
+    }
     for method in ["StopPodSandbox", "RemovePodSandbox"] {
         node.call(method, &json!({ "pod_sandbox_id": pod }));
     }
