@@ -18,6 +18,8 @@ mod describe;
 #[allow(dead_code, unused_imports, reason = "the task service is not here yet")]
 mod io;
 mod log;
+#[allow(dead_code, reason = "the task service is not here yet")]
+mod metrics;
 mod options;
 mod publish;
 mod server;

@@ -99,9 +99,19 @@ fn run_on_a_terminal(scene: &Scene<'_>) {
 }
 
 fn stdin_reaches_the_container_and_ends(scene: &Scene<'_>) {
-    let command = scene.run_command(&["--rm"], &["cat"]);
-    let input = rrun_harness::Stdio::Input(b"given\n".to_vec());
-    scene.room().start(command, &input).wait().success().stdout_is("given\n");
+    // `ctr` passes an end on only when it has a task already: the writer stays until its words are back.
+    let out = scene.room().path().join(format!("{}.out", scene.id));
+    let ctr = scene.run_command(&["--rm"], &["cat"]);
+    let words: Vec<_> = ctr.get_args().map(|word| word.to_string_lossy()).collect();
+    let line = format!(
+        "{{ echo given; until grep -q given {out}; do sleep .05; done; }} | nsenter {ctr} > {out}",
+        out = out.display(),
+        ctr = words.join(" "),
+    );
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &line]).envs(ctr.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    scene.room().finish(shell).success();
+    assert_eq!(fs::read_to_string(&out).must("read its output"), "given\n");
 }
 
 fn logs_go_to_a_file(scene: &Scene<'_>) {

@@ -7,6 +7,9 @@ use crate::group::Group;
 use rrun_harness::{Bundle, Leftovers, Must, Running, eventually, requires};
 use serde_json::{Value, json};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::process::Command;
 
 const MIB: u64 = 1 << 20;
 
@@ -74,33 +77,61 @@ fn without_limits_there_are_the_words_for_none() {
     bundle.delete_force().success();
 }
 
-/// Reads from the disk, past every cache, so that the kernel must count it.
+/// A loop device over a file of its own; both go with it.
+struct Loop {
+    device: String,
+    file: PathBuf,
+}
+
+impl Loop {
+    #[track_caller]
+    fn new(bundle: &Bundle) -> Loop {
+        let file = bundle.path().join("disk");
+        fs::write(&file, vec![7; 8 << 20]).must("write a disk");
+        let output = Command::new("losetup").args(["--find", "--show"]).arg(&file).output();
+        let output = output.must("call losetup");
+        assert!(output.status.success(), "{output:?}");
+        let device = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        Loop { device, file }
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        drop(Command::new("losetup").args(["--detach", &self.device]).status());
+        drop(fs::remove_file(&self.file));
+    }
+}
+
+/// Past every cache, so that the kernel must count it.
 #[test]
 fn what_is_read_from_a_device_is_counted_for_it() {
-    requires!(root, cgroup_v2("io"), block_device);
+    requires!(root, cgroup("io"), block_device, program("losetup"));
     let bundle = Bundle::new().args(["probe", "sleep"]);
     bundle.up();
     let group = Group::of(&bundle);
-    let device =
-        fs::read_dir("/sys/block").must("read /sys/block").flatten().next().must("a device");
-    let number_of = fs::read_to_string(device.path().join("dev")).must("its number");
-    let (major, minor) = number_of.trim().split_once(':').must("a number");
-    // From a process of ours that joins the container's cgroup.
+    let v1 = group.is_v1("blkio");
+    let directory = if v1 { group.directory("blkio") } else { group.unified() };
+    let disk = Loop::new(&bundle);
+    // The container may not open it: so it is open before who reads it joins.
     let script = format!(
-        "echo $$ > {}/cgroup.procs && exec dd if=/dev/{} of=/dev/null bs=1M count=4 iflag=direct status=none",
-        group.unified().display(),
-        device.file_name().to_string_lossy()
+        "exec 3< {}; echo $$ > {}/cgroup.procs && exec dd of=/dev/null bs=1M count=4 iflag=direct status=none <&3",
+        disk.device,
+        directory.display(),
     );
-    let status = std::process::Command::new("sh").args(["-c", &script]).status().unwrap();
+    let status = Command::new("sh").args(["-c", &script]).status().must("read the disk");
     assert!(status.success());
     let entries = stats(&bundle)["blkio"]["ioServiceBytesRecursive"].clone();
-    let read = entries.as_array().must("a list").iter().find(|entry| {
-        entry["op"] == "Read"
-            && entry["major"].to_string() == major
-            && entry["minor"].to_string() == minor
-    });
+    let number_of = fs::metadata(&disk.device).must("ask for its number").rdev();
+    let (major, minor) = (nix::sys::stat::major(number_of), nix::sys::stat::minor(number_of));
+    let read =
+        entries.as_array().must("a list").iter().find(|entry| {
+            entry["op"] == "Read" && entry["major"] == major && entry["minor"] == minor
+        });
     assert!(number(&read.must("an entry of the device")["value"]) >= 4 * MIB, "{entries}");
+    drop(disk);
     bundle.delete_force().success();
+    Leftovers::assert_none(&bundle);
 }
 
 fn follow(bundle: &Bundle, interval: &str) -> Running {

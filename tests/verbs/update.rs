@@ -211,6 +211,61 @@ fn a_limit_below_what_is_used_is_refused_when_that_is_asked() {
     end(&bundle);
 }
 
+/// An engine that cannot leave a number out sends zeros, and may send everything again of which it changed one field.
+#[test]
+fn zeros_of_an_engine_leave_the_other_limits_alone() {
+    requires!(root, cgroup("memory"), cgroup("cpu"), cgroup("pids"));
+    let (bundle, group) = up(json!({
+        "memory": { "limit": 64 * MIB },
+        "cpu": { "shares": 512, "quota": 50_000, "period": 100_000 },
+        "pids": { "limit": 40 },
+    }));
+    let all = || {
+        [
+            group.read("cpu", "cpu.weight", "cpu.shares"),
+            group.read("cpu", "cpu.max", "cpu.cfs_quota_us"),
+            group.read("pids", "pids.max", "pids.max"),
+            group.read("memory", "memory.low", "memory.soft_limit_in_bytes"),
+        ]
+    };
+    let before = all();
+    let sent = json!({
+        "devices": null,
+        "memory": {
+            "limit": 96 * MIB, "reservation": 0, "swap": 96 * MIB, "kernel": 0, "kernelTCP": 0,
+            "disableOOMKiller": false,
+        },
+        "cpu": {
+            "shares": 0, "quota": 0, "period": 0, "realtimeRuntime": 0, "realtimePeriod": 0, "cpus": "",
+            "mems": "",
+        },
+        "blockIO": { "weight": 0 },
+    });
+    update_by(&bundle, &sent).success().stdout_is("");
+    assert_eq!(all(), before);
+    let limit = || group.read("memory", "memory.max", "memory.limit_in_bytes");
+    assert_eq!(limit(), (96 * MIB).to_string());
+    let mut whole = bundle.config()["linux"]["resources"].clone();
+    whole["memory"]["limit"] = json!(80 * MIB);
+    update_by(&bundle, &whole).success().stdout_is("");
+    assert_eq!((all(), limit()), (before, (80 * MIB).to_string()));
+    end(&bundle);
+}
+
+/// Huge pages are not counted for a container without a limit; the controller comes with the first one.
+#[test]
+fn a_controller_is_enabled_when_it_is_first_asked_for() {
+    requires!(root, cgroup("hugetlb"));
+    let (bundle, group) = up(json!({}));
+    let limits = |limit: u64| json!({ "hugepageLimits": [{ "pageSize": "2MB", "limit": limit }] });
+    for limit in [4 * MIB, 2 * MIB] {
+        update_by(&bundle, &limits(limit)).success();
+        let value = group.read("hugetlb", "hugetlb.2MB.max", "hugetlb.2MB.limit_in_bytes");
+        assert_eq!(value, limit.to_string());
+    }
+    end(&bundle);
+}
+
 #[test]
 fn limits_of_cgroup2_alone_are_changed_by_their_file() {
     requires!(root, cgroup_v2("memory"));

@@ -1,6 +1,6 @@
 //! Real processes, a real cgroup, and a subreaper in a process of its own.
 
-use super::{End, Loop};
+use super::{End, Loop, Next, Reactor, Ready, Source, Token};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use rrun::launch::cgroup::{Cgroup, OomWatch};
 use rrun_harness::requires;
@@ -45,6 +45,35 @@ fn many_processes_end_at_once() {
         (0..100).map(|code| (code, start(&events, &format!("exit {code}")))).collect();
     for (code, end) in all {
         assert_eq!(end.recv_timeout(HANGS).expect("an end").code(), code);
+    }
+}
+
+/// A source that is only asked.
+struct Asked(Arc<AtomicUsize>);
+
+impl Source for Asked {
+    fn begin(&mut self, _: Token, _: &mut Reactor) -> Next {
+        Next::Stay
+    }
+
+    fn ready(&mut self, _: Ready, _: &mut Reactor) -> Next {
+        Next::Stay
+    }
+
+    fn process_ends(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn counts_are_asked_before_an_end_is_told() {
+    let events = Loop::start().expect("a loop");
+    let count = Arc::new(AtomicUsize::new(0));
+    let asked = Asked(Arc::clone(&count));
+    events.submit(move |reactor| reactor.add(Box::new(asked)));
+    for round in 1..=3 {
+        start(&events, "exit 0").recv_timeout(HANGS).expect("an end");
+        assert_eq!(count.load(Ordering::SeqCst), round);
     }
 }
 
