@@ -120,7 +120,7 @@ fn configure(room: &Room) {
         "containers.conf",
         format!(
             "[containers]\n\
-             default_ulimits = [\"nofile=1024:4096\", \"nproc=2000:4000\"]\n\
+             default_ulimits = [\"nofile=4096:4096\", \"nproc=4000:4000\"]\n\
              seccomp_profile = \"{}\"\n\
              [engine]\n\
              runtime = \"rrun\"\n\
