@@ -5,7 +5,6 @@
 
 use super::cases::{Case, sh, sleeper};
 use super::node::Node;
-use rrun_harness::eventually;
 use serde_json::json;
 
 pub const ALL: &[(&str, Case)] = &[
@@ -14,7 +13,6 @@ pub const ALL: &[(&str, Case)] = &[
     ("out of memory", a_lack_of_memory_is_the_reason),
     ("stop", a_stop_gives_grace_and_then_kills),
     ("restarts", a_container_made_again_counts_its_attempts),
-    ("first process", a_pod_whose_first_process_dies_is_not_ready),
 ];
 
 fn codes_and_reasons_are_told(node: &Node<'_>, image: &str) {
@@ -104,16 +102,5 @@ fn a_container_made_again_counts_its_attempts(node: &Node<'_>, image: &str) {
         .collect();
     attempts.sort_unstable();
     assert_eq!(attempts, [0, 1, 2]);
-    pod.end();
-}
-
-fn a_pod_whose_first_process_dies_is_not_ready(node: &Node<'_>, image: &str) {
-    let pod = node.pod("first", &json!({ "pid": "POD" }));
-    let inside = pod.start("inside", &sleeper(image));
-    assert_eq!(pod.status()["state"], "SANDBOX_READY");
-    // With the first process of a pid namespace all others go.
-    node.kill(&pod.id);
-    assert!(eventually(|| pod.status()["state"] == "SANDBOX_NOTREADY"), "{}", pod.status());
-    assert_eq!(inside.ended()["exit_code"], 137);
     pod.end();
 }
