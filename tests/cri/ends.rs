@@ -3,7 +3,7 @@
 //! What a newcomer would get wrong: a code of 137 is no proof of a lack of memory; the reason is an event that must have
 //! arrived before the container's end was told.
 
-use super::cases::{Case, sh, sleeper};
+use super::cases::{Case, sh};
 use super::node::Node;
 use serde_json::json;
 
