@@ -17,8 +17,8 @@ use stream::Streams;
 
 const USAGE: &str = "\
 rrun-cri SOCKET call METHOD [JSON]              one call, for instance: call StopPodSandbox '{\"pod_sandbox_id\": …}'
-rrun-cri SOCKET exec [-i] [-t] CONTAINER WORD…  a command in a container; ends as the command does
-rrun-cri SOCKET attach [-i] [-t] CONTAINER      a container's own streams
+rrun-cri SOCKET exec [-i|-it] CONTAINER WORD…  a command in a container; ends as the command does
+rrun-cri SOCKET attach [-i|-it] CONTAINER      a container's own streams
 rrun-cri manifest FILE…                         the documents of YAML files as a JSON array";
 
 /// Errors are sentences for a person.

@@ -1,7 +1,8 @@
 //! A command's streams, over the WebSocket of the runtime's streaming server.
 //!
 //! Knows `v4.channel.k8s.io`: each message begins with the number of its channel. Refuses to close the command's stdin,
-//! for which this protocol has no word: on a terminal one types ^D. What a newcomer would get wrong: a size is only
+//! for which this protocol has no word (on a terminal one types ^D), and terminals without stdin: containerd then loses
+//! what the command writes, whichever runtime it has. What a newcomer would get wrong: a size is only
 //! heard on a connection that is open, so it is sent first and again whenever our own terminal's changes.
 //!
 //! ```text
@@ -32,15 +33,14 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// Takes `-i` and `-t` off the front.
+    /// Takes `-i` or `-it` off the front.
     pub(crate) fn parse<'a, 'b>(mut words: &'a [&'b str]) -> Result<(Streams, &'a [&'b str])> {
         let mut streams = Streams::default();
         while let Some((word, rest)) = words.split_first().filter(|(word, _)| word.starts_with('-'))
         {
             match *word {
                 "-i" => streams.stdin = true,
-                "-t" => streams.terminal = true,
-                "-it" | "-ti" => streams = Streams { stdin: true, terminal: true },
+                "-it" => streams = Streams { stdin: true, terminal: true },
                 other => return Err(format!("there is no flag {other}")),
             }
             words = rest;
@@ -223,7 +223,7 @@ mod tests {
     fn flags_stand_before_the_container() {
         let both = Streams { stdin: true, terminal: true };
         assert_eq!(Streams::parse(&["-it", "c", "-x"]), Ok((both, &["c", "-x"][..])));
-        assert!(Streams::parse(&["-q", "c"]).is_err());
+        assert!(Streams::parse(&["-t", "c"]).is_err());
         assert_eq!(both.request("c")["stderr"], false);
     }
 }
