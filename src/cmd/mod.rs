@@ -6,17 +6,22 @@
 pub mod args;
 pub mod create;
 pub mod delete;
+pub mod events;
 pub mod exec;
 pub mod explain;
 pub mod features;
 pub mod inherited;
 pub mod kill;
 pub mod list;
+pub mod pause;
+pub mod ps;
+pub mod resume;
 pub mod run;
 pub mod spec;
 pub mod start;
 pub mod state;
 pub mod unpack;
+pub mod update;
 mod version;
 
 use crate::container::Store;
@@ -42,6 +47,11 @@ pub fn dispatch(globals: &Globals, request: Request) -> Result<u8> {
         Request::Delete(args) => delete::run(globals, &args),
         Request::List(args) => list::run(globals, &args),
         Request::Exec(args) => exec::run(globals, &args),
+        Request::Pause(args) => pause::run(globals, &args),
+        Request::Resume(args) => resume::run(globals, &args),
+        Request::Update(args) => update::run(globals, &args),
+        Request::Ps(args) => ps::run(globals, &args),
+        Request::Events(args) => events::run(globals, &args),
         Request::Spec(args) => spec::run(globals, &args),
         Request::Features => features::run(globals),
         Request::Explain(args) => explain::run(globals, &args),

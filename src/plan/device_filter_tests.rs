@@ -202,3 +202,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_allows_everything_is_a_program_in_place_of_another_and_has_no_dead_end() {
+    let all = DeviceRule {
+        allow: true,
+        kind: None,
+        major: DeviceNumber::Any,
+        minor: DeviceNumber::Any,
+        access: ALL,
+    };
+    assert_eq!(compile(std::slice::from_ref(&all)).unwrap(), None);
+    let program = compile_in_place(&[all]).unwrap();
+    // Load, verdict, end: the verifier refuses an instruction that nothing reaches.
+    assert_eq!(program.instructions.len(), 3);
+    for kind in [DeviceKind::Char, DeviceKind::Block] {
+        let access = Access { kind, major: 8, minor: 1, bits: ALL_BITS };
+        assert_eq!(execute(&program.instructions, access), Some(true));
+    }
+}

@@ -39,7 +39,10 @@ pub fn nodes(spec: &Spec, host: &Host, steps: &mut Steps) -> Result<()> {
     let foreign_dev = spec.mounts.iter().any(|mount| {
         mount.destination.as_str() == "/dev" && matches!(mount.kind, FsType::Bind { .. })
     });
-    let bind = spec.namespaces.user != Namespace::Inherit || host.permitted_caps & (1 << 27) == 0;
+    // In a namespace that was made before us, as an engine without privileges makes one, CAP_MKNOD is of no use.
+    let bind = spec.namespaces.user != Namespace::Inherit
+        || !host.initial_user_namespace
+        || host.permitted_caps & (1 << 27) == 0;
     if !foreign_dev {
         let given = |path: &str| spec.devices.iter().any(|node| node.path.as_str() == path);
         for (path, major, minor) in DEFAULT {

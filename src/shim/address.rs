@@ -10,14 +10,16 @@
 //! What a newcomer would get wrong: the path of a socket has room for 107 bytes and no more, and a socket file outlives
 //! who bound it. Two starts of one group may come at once, so all of this happens under a lock on the directory.
 
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use nix::sys::stat::{Mode, umask};
 use rrun::error::{Error, Kind, Result, ResultExt};
 use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -27,6 +29,9 @@ const DIRECTORY: &str = "/run/containerd/s";
 
 /// What containerd accepts, and what `struct sockaddr_un` holds with its final zero.
 const LONGEST: usize = 106;
+
+/// How long a shim that is being killed may take to let go of its socket, in milliseconds.
+const MOMENT_MS: u8 = 100;
 
 /// A shim's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,14 +90,15 @@ impl Address {
             Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => {}
             other => return other.map(Claim::Listening).context(|| self.doing("bind")),
         }
-        if self.is_served() {
+        if self.is_served(PollTimeout::ZERO) {
             return Ok(Claim::Taken);
         }
         fs::remove_file(&self.0).context(|| self.doing("remove the stale socket"))?;
         self.bind().map(Claim::Listening).context(|| self.doing("bind"))
     }
 
-    /// Removes the socket, if nobody serves it. Nothing there is success.
+    /// Removes the socket, if nobody serves it. Nothing there is success. The threads of a killed shim end one by one, and
+    /// containerd hears of the first: so who seems to live is given a moment to be gone.
     ///
     /// # Errors
     /// As unlink(2).
@@ -101,7 +107,7 @@ impl Address {
             return Ok(());
         }
         let _lock = self.lock()?;
-        if self.is_served() { Ok(()) } else { self.remove() }
+        if self.is_served(PollTimeout::from(MOMENT_MS)) { Ok(()) } else { self.remove() }
     }
 
     /// Removes the socket.
@@ -125,12 +131,17 @@ impl Address {
         bound
     }
 
-    /// Whether somebody listens. One whose queue is full lives, too; waiting for a place would tell nothing more.
-    fn is_served(&self) -> bool {
+    /// Whether somebody listens, and still does after a while. One whose queue is full lives, too; waiting for a place in
+    /// it would tell nothing more.
+    fn is_served(&self, after: PollTimeout) -> bool {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let connected = socket(AddressFamily::Unix, SockType::Stream, flags, None)
-            .and_then(|socket| connect(socket.as_raw_fd(), &UnixAddr::new(&self.0)?));
-        matches!(connected, Ok(()) | Err(nix::errno::Errno::EAGAIN))
+        let connected =
+            socket(AddressFamily::Unix, SockType::Stream, flags, None).and_then(|socket| {
+                connect(socket.as_raw_fd(), &UnixAddr::new(&self.0)?)?;
+                // Nobody writes to who has not asked: the end of the connection is all there can be.
+                poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], after)
+            });
+        matches!(connected, Ok(0) | Err(Errno::EAGAIN))
     }
 
     fn lock(&self) -> Result<Flock<File>> {

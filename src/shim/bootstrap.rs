@@ -13,8 +13,8 @@ use crate::address::{Address, Claim};
 use crate::arguments::Arguments;
 use crate::options::Options;
 use crate::{bundle, log};
-use containerd_shim_protos::bootstrap_api::{BootstrapParams, BootstrapResult};
-use protobuf::{Message, well_known_types::any::Any};
+use containerd_shim_protos::bootstrap_api::{BootstrapParams, BootstrapResult, LogLevel};
+use protobuf::{Enum, Message, well_known_types::any::Any};
 use rrun::error::{Error, Kind, Result, ResultExt};
 use rrun::host::cgroup::{CgroupHost, OwnCgroup, below};
 use std::fs;
@@ -51,9 +51,7 @@ pub fn run(arguments: &Arguments, input: &[u8]) -> Result<Vec<u8>> {
     match address.claim()? {
         Claim::Taken => bundle::write(&bundle, "address", &address.url())?,
         Claim::Listening(listener) => {
-            let served = serve(arguments, &input, &bundle, listener)
-                .and_then(|()| bundle::write(&bundle, "address", &address.url()));
-            if let Err(error) = served {
+            if let Err(error) = serve(arguments, &input, &bundle, (listener, &address)) {
                 return Err(match address.remove() {
                     Ok(()) => error,
                     Err(another) => error.while_undoing(another),
@@ -82,6 +80,12 @@ impl Input {
         Ok(Self { options, params: Some(params) })
     }
 
+    /// Numbers between the known levels mean the next one that says less.
+    fn wants_debug(&self) -> bool {
+        let level = self.params.as_ref().map_or(0, |params| params.log_level.value());
+        level <= LogLevel::LOG_LEVEL_DEBUG.value()
+    }
+
     fn answer(&self, address: &Address) -> Result<Vec<u8>> {
         if self.params.is_none() {
             return Ok(address.url().into_bytes());
@@ -101,11 +105,12 @@ fn serve(
     arguments: &Arguments,
     input: &Input,
     bundle: &Path,
-    listener: UnixListener,
+    (listener, address): (UnixListener, &Address),
 ) -> Result<()> {
     let mut server = spawn(arguments, input, bundle, listener)?;
     let settled = settle(&server, &input.options)
-        .and_then(|()| bundle::write(bundle, "shim.pid", &server.id().to_string()));
+        .and_then(|()| bundle::write(bundle, "shim.pid", &server.id().to_string()))
+        .and_then(|()| bundle::write(bundle, "address", &address.url()));
     if settled.is_err() {
         // What cannot be killed has ended.
         server.kill().and_then(|()| server.wait()).map(drop).unwrap_or_default();
@@ -127,7 +132,7 @@ fn spawn(
         .arg0(&program)
         .args(["-namespace", &arguments.namespace, "-id", &arguments.id])
         .args(["-address", &arguments.address])
-        .args(arguments.debug.then_some("-debug"))
+        .args((arguments.debug || input.wants_debug()).then_some("-debug"))
         .current_dir(bundle)
         // One heap for all threads: each of glibc's costs pages that an idle shim never uses.
         .env("GLIBC_TUNABLES", "glibc.malloc.arena_max=1")

@@ -5,16 +5,16 @@
 //! it fails, containerd keeps the bundle and calls again, so it must not succeed with something left.
 
 use crate::address::Address;
+use crate::answer::timestamp;
 use crate::arguments::Arguments;
 use crate::mounts::unmount_all;
 use crate::options::Options;
 use containerd_shim_protos::api::DeleteResponse;
-use protobuf::well_known_types::timestamp::Timestamp;
-use protobuf::{Message, MessageField};
+use protobuf::Message;
 use rrun::container::{Found, Store};
 use rrun::error::{Error, Kind, Result, ResultExt};
 use rrun::id::ContainerId;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 /// What a process says that was killed by SIGKILL.
 const KILLED: u32 = 128 + 9;
@@ -41,16 +41,10 @@ pub fn run(arguments: &Arguments) -> Result<Vec<u8>> {
     if let Some(first) = failures.next() {
         return Err(failures.fold(first, |error, next| error.while_undoing(next)));
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let exited_at = Timestamp {
-        seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
-        nanos: i32::try_from(now.subsec_nanos()).unwrap_or(0),
-        ..Default::default()
-    };
     let response = DeleteResponse {
         pid,
         exit_status: KILLED,
-        exited_at: MessageField::some(exited_at),
+        exited_at: timestamp(SystemTime::now()),
         ..Default::default()
     };
     response.write_to_bytes().map_err(|error| Error::new(Kind::Internal, error.to_string()))

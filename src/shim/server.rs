@@ -36,14 +36,9 @@ type Methods = HashMap<String, Box<dyn MethodHandler + Send + Sync>>;
 
 /// What the Task service is given.
 #[derive(Debug, Clone)]
-#[expect(dead_code, reason = "the Task service creates containers")]
 pub struct Context {
     /// containerd's namespace.
     pub namespace: String,
-    /// The container that the shim was started for: the sandbox, in a pod.
-    pub id: String,
-    /// Its bundle.
-    pub bundle: PathBuf,
     /// The way to containerd's events.
     pub publisher: Publisher,
     /// How the shim is told to end.
@@ -85,12 +80,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Signal::SIGINT as i32,
         Signal::SIGHUP as i32,
     ]);
-    let bundle = std::env::current_dir().context(|| "find the working directory")?;
     let events = std::env::var("TTRPC_ADDRESS").ok();
     let context = Context {
         namespace: arguments.namespace.clone(),
-        id: arguments.id.clone(),
-        bundle,
         publisher: Publisher::new(&arguments.namespace, events.as_deref()),
         shutdown: Shutdown::default(),
     };

@@ -45,7 +45,7 @@ impl Service {
     /// # Errors
     /// As [`Loop::start`] and [`Loop::adopt_orphans`].
     pub fn new(context: Context) -> rrun::error::Result<Self> {
-        let Context { namespace, publisher, shutdown, .. } = context;
+        let Context { namespace, publisher, shutdown } = context;
         let events = Loop::start()?;
         events.adopt_orphans()?;
         let pod = Pod { namespace, publisher, events };
@@ -172,7 +172,7 @@ impl containerd_shim_protos::Task for Service {
 
     fn stats(&self, _: &TtrpcContext, request: StatsRequest) -> Result<StatsResponse> {
         let stats = self.with(&request.id, "stats", |task| task.stats())?;
-        let stats = metrics::any(&stats).map_err(|error| refusal("stats", &error))?;
+        let stats = metrics::message(&stats).map_err(|error| refusal("stats", &error))?;
         Ok(StatsResponse { stats: Some(stats).into(), ..Default::default() })
     }
 

@@ -169,6 +169,41 @@ fn delete_fits_what_does_not_run() {
 }
 
 #[test]
+fn pause_fits_what_runs() {
+    requires!(root, rrun);
+    let row = [
+        BEING_CREATED,
+        Some("that is not running: created"),
+        None,
+        Some("that is not running: paused"),
+        Some("container not running"),
+    ];
+    each_cell("pause ID", row);
+}
+
+#[test]
+fn resume_fits_what_is_paused() {
+    requires!(root, rrun);
+    let row = [
+        BEING_CREATED,
+        Some("that is not paused: created"),
+        Some("that is not paused: running"),
+        None,
+        Some("container not running"),
+    ];
+    each_cell("resume ID", row);
+}
+
+#[test]
+fn update_ps_and_events_fit_what_has_a_process() {
+    requires!(root, rrun);
+    let row = [BEING_CREATED, None, None, None, Some("container not running")];
+    for words in ["update --pids-limit 99 ID", "ps --format json ID", "events --stats ID"] {
+        each_cell(words, row);
+    }
+}
+
+#[test]
 fn a_forced_delete_fits_every_status() {
     requires!(root, rrun);
     for status in &STATUSES[1..] {

@@ -139,3 +139,30 @@ fn root_of_a_users_namespace_maps_its_ids_itself() {
     assert_eq!(map, ["0", "10", "20"]);
     Leftovers::assert_none(&bundle);
 }
+
+#[test]
+fn in_a_users_namespace_that_was_there_before_devices_are_bound() {
+    // As rootless podman calls runtimes: it has made the namespace, and the configuration names none. Root of it has
+    // CAP_MKNOD, which mknod(2) does not count there.
+    requires!(root, userns, program("nsenter"));
+    let bundle = Bundle::in_runtime(&Runtime::under_test()).args(["probe", "facts", "dev"]);
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--mount"]).arg(harness_binary("probe")).arg("sleep");
+    let holder = Running::start(command, &Stdio::Kept, bundle.path());
+    holder.expect_stdout("ready");
+    let target = holder.pid().to_string();
+    for map in ["uid_map", "gid_map"] {
+        fs::write(format!("/proc/{target}/{map}"), "0 0 65536").must("write a map");
+    }
+    bundle.write_config();
+    let path = bundle.path().to_string_lossy().into_owned();
+    let mut command = Command::new("nsenter");
+    command.args(["--target", &target, "--user", "--mount", "--"]).arg(bundle.runtime().program());
+    command.arg("--root").arg(bundle.path().join("state"));
+    command.args(["run", "--bundle", &path, bundle.id()]);
+    let facts = bundle.runtime().finish(command).success().json();
+    for name in ["null", "zero", "full", "random", "urandom", "tty"] {
+        assert!(facts["dev"][name].is_object(), "{name} in {:#}", facts["dev"]);
+    }
+    Leftovers::assert_none(&bundle);
+}

@@ -90,6 +90,11 @@ mod tests {
             "-fq",
             "--rootless",
             "--force",
+            "-r",
+            "--resources=-",
+            "--memory",
+            "--memory=-1",
+            "--stats",
         ];
         let mut taken = 0;
         for verb in Verb::ALL {
@@ -136,6 +141,10 @@ mod tests {
             (Verb::Exec, "--process /p --detach --pid-file /f web"),
             (Verb::Delete, "--force web"),
             (Verb::Kill, "--all web KILL"),
+            (Verb::Ps, "--format json web"),
+            (Verb::Update, "--resources - web"),
+            (Verb::Update, "--resources=/f web"),
+            (Verb::Events, "--interval=5s web"),
         ] {
             assert!(take(verb.flags(), &tokens(line)).is_some(), "{line}");
         }

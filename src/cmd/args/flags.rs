@@ -50,6 +50,11 @@ pub(super) enum Verb {
     Delete,
     List,
     Exec,
+    Pause,
+    Resume,
+    Update,
+    Ps,
+    Events,
     Spec,
     Features,
     Explain,
@@ -57,7 +62,7 @@ pub(super) enum Verb {
 }
 
 impl Verb {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Run,
         Self::Create,
         Self::Start,
@@ -66,6 +71,11 @@ impl Verb {
         Self::Delete,
         Self::List,
         Self::Exec,
+        Self::Pause,
+        Self::Resume,
+        Self::Update,
+        Self::Ps,
+        Self::Events,
         Self::Spec,
         Self::Features,
         Self::Explain,
@@ -82,6 +92,11 @@ impl Verb {
             Self::Delete => "delete",
             Self::List => "list",
             Self::Exec => "exec",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Update => "update",
+            Self::Ps => "ps",
+            Self::Events => "events",
             Self::Spec => "spec",
             Self::Features => "features",
             Self::Explain => "explain",
@@ -103,6 +118,11 @@ impl Verb {
             Self::Delete => "Remove a stopped container",
             Self::List => "List containers",
             Self::Exec => "Run another program in a container",
+            Self::Pause => "Stop every process of a container where it is",
+            Self::Resume => "Let a paused container go on",
+            Self::Update => "Change a container's limits",
+            Self::Ps => "List a container's processes",
+            Self::Events => "Print what a container uses, and when it runs out of memory",
             Self::Spec => "Write a config.json to begin with",
             Self::Features => "Print what this runtime supports, as JSON",
             Self::Explain => "Print the plan of a container, step by step, and do nothing",
@@ -115,11 +135,14 @@ impl Verb {
         match self {
             Self::Run => &[CREATING, MONITORED, RUNNING, ID],
             Self::Create => &[CREATING, MONITORED, ID],
-            Self::Start | Self::State => &[ID],
+            Self::Start | Self::State | Self::Pause | Self::Resume => &[ID],
             Self::Kill => &[KILLING],
             Self::Delete => &[DELETING, ID],
             Self::List => &[LISTING],
             Self::Exec => &[EXECUTING, MONITORED, ID],
+            Self::Update => &[UPDATING, ID],
+            Self::Ps => &[LISTING_PROCESSES, ID],
+            Self::Events => &[WATCHING, ID],
             Self::Spec => &[SPECIFYING],
             Self::Features => &[],
             Self::Explain => &[EXPLAINING],
@@ -136,6 +159,7 @@ impl Verb {
                 "rrun exec [OPTIONS] <ID> <PROGRAM> [ARGS]...\n       \
                  rrun exec [OPTIONS] --process <FILE> <ID>",
             ),
+            Self::Ps => command.override_usage("rrun ps [OPTIONS] <ID> [PS-OPTIONS]..."),
             Self::Kill => command.mut_arg("SIGNAL", |signal| signal.allow_negative_numbers(true)),
             _ => command,
         }
@@ -243,6 +267,40 @@ const EXECUTING: &[Flag] = &[
     values("cap", 'c', "NAME", "Add a capability"),
     Flag { takes: Takes::Values, ..value("cgroup", None, "PATH", "Cgroup below the container's") },
     switch("ignore-paused", None, "Do so although the container is paused"),
+];
+
+const UPDATING: &[Flag] = &[
+    value(
+        "resources",
+        Some('r'),
+        "FILE",
+        "LinuxResources as JSON, instead of the flags; - is stdin",
+    ),
+    value("blkio-weight", None, "N", "Share of block devices, 10 to 1000"),
+    value("cpu-period", None, "US", "Length of a period of the quota"),
+    value("cpu-quota", None, "US", "Processor time in a period; -1 for no limit"),
+    value("cpu-burst", None, "US", "Unused quota to be kept for later"),
+    value("cpu-share", None, "N", "Share of the processors, 2 to 262144"),
+    value("cpu-rt-period", None, "US", "Length of a period of realtime; cgroup v1 only"),
+    value("cpu-rt-runtime", None, "US", "Realtime in a period; cgroup v1 only"),
+    value("cpuset-cpus", None, "LIST", "Processors, such as 0-3,7"),
+    value("cpuset-mems", None, "LIST", "Memory nodes"),
+    value("cpu-idle", None, "0|1", "Run only when nobody else wants to"),
+    value("kernel-memory", None, "BYTES", "No longer a limit of Linux; ignored"),
+    value("kernel-memory-tcp", None, "BYTES", "No longer a limit of Linux; ignored"),
+    value("memory", None, "BYTES", "Memory, with k, m or g if wanted; -1 for no limit"),
+    value("memory-reservation", None, "BYTES", "Memory that is reclaimed last"),
+    value("memory-swap", None, "BYTES", "Memory and swap together; -1 for no limit"),
+    value("pids-limit", None, "N", "Processes; -1 for no limit"),
+    value("l3-cache-schema", None, "SCHEMA", "Not done by this version"),
+    value("mem-bw-schema", None, "SCHEMA", "Not done by this version"),
+];
+
+const LISTING_PROCESSES: &[Flag] = &[LISTING[0]];
+
+const WATCHING: &[Flag] = &[
+    switch("stats", None, "Print one reading and end"),
+    value("interval", None, "TIME", "Between readings [default: 5s]"),
 ];
 
 const SPECIFYING: &[Flag] = &[

@@ -10,19 +10,25 @@
 //! ```
 
 mod direct;
+mod exec;
 mod flags;
 mod request;
 mod signal;
 mod spelling;
 mod taken;
+pub(super) mod update;
 mod user;
+mod watch;
 
+pub use exec::ExecArgs;
 pub use request::{
-    CreateArgs, DeleteArgs, ExecArgs, ExplainArgs, Globals, KillArgs, ListArgs, ListFormat,
-    Request, Rootless, RunArgs, SpecArgs, StartArgs, StateArgs, UnpackArgs,
+    CreateArgs, DeleteArgs, ExplainArgs, Globals, KillArgs, ListArgs, ListFormat, PauseArgs,
+    Request, ResumeArgs, Rootless, RunArgs, SpecArgs, StartArgs, StateArgs, UnpackArgs,
 };
 pub use signal::Signal;
+pub use update::{UpdateArgs, UpdateSource};
 pub use user::ExecUser;
+pub use watch::{EventsArgs, PsArgs};
 
 use crate::error::{Error, Kind};
 use flags::Verb;
@@ -143,9 +149,10 @@ fn is_near(name: &str, given: &str) -> bool {
 /// Understands what follows the verb.
 fn take_verb(verb: Verb, tokens: Tokens<'_>) -> Result<Request, Error> {
     let flags = verb.flags();
-    // What follows exec's id belongs to the program that it starts.
+    // What follows exec's id belongs to the program that it starts, and what follows that of ps to ps.
     let (own, program) = match verb {
         Verb::Exec => spelling::through_positional(flags, tokens),
+        Verb::Ps => spelling::to_positional(flags, tokens),
         _ => (spelling::rewrite(flags, tokens), &[][..]),
     };
     match Taken::parse(flags, || verb.command(), own)? {

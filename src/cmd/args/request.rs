@@ -4,11 +4,13 @@
 //! the machine is absent. What a newcomer would get wrong: these are a command line's values and nothing more; a plan is
 //! made from `Spec`, `Host` and these, never from clap.
 
+use super::exec::ExecArgs;
 use super::flags::Verb;
 use super::signal::Signal;
-use super::taken::{Taken, wrong};
-use super::user::{ExecUser, gids};
-use crate::error::{Error, Kind, Result};
+use super::taken::Taken;
+use super::update::UpdateArgs;
+use super::watch::{EventsArgs, PsArgs};
+use crate::error::Result;
 use crate::id::ContainerId;
 use crate::log::{Detail, Format, Settings};
 use std::ffi::OsString;
@@ -58,6 +60,16 @@ pub enum Request {
     List(ListArgs),
     /// `exec`
     Exec(Box<ExecArgs>),
+    /// `pause`
+    Pause(PauseArgs),
+    /// `resume`
+    Resume(ResumeArgs),
+    /// `update`
+    Update(UpdateArgs),
+    /// `ps`
+    Ps(PsArgs),
+    /// `events`
+    Events(EventsArgs),
     /// `spec`
     Spec(SpecArgs),
     /// `features`
@@ -140,6 +152,20 @@ pub struct StateArgs {
     pub id: ContainerId,
 }
 
+/// `pause`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PauseArgs {
+    /// Which container.
+    pub id: ContainerId,
+}
+
+/// `resume`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResumeArgs {
+    /// Which container.
+    pub id: ContainerId,
+}
+
 /// `kill`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillArgs {
@@ -169,7 +195,7 @@ pub struct ListArgs {
     pub quiet: bool,
 }
 
-/// How `list` prints.
+/// How `list` and `ps` print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ListFormat {
     /// A table with a heading.
@@ -177,51 +203,6 @@ pub enum ListFormat {
     Table,
     /// An array of states.
     Json,
-}
-
-/// `exec`. Exactly one of `program` and `process` is given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExecArgs {
-    /// Which container.
-    pub id: ContainerId,
-    /// The program and its arguments; empty with `process`.
-    pub program: Vec<String>,
-    /// `--process`: an OCI process.json.
-    pub process: Option<PathBuf>,
-    /// `--cwd`, in the container.
-    pub cwd: Option<String>,
-    /// `--env`, each `NAME=value`.
-    pub env: Vec<String>,
-    /// `--tty`.
-    pub tty: bool,
-    /// `--user`.
-    pub user: Option<ExecUser>,
-    /// `--additional-gids`.
-    pub additional_gids: Vec<u32>,
-    /// `--detach`.
-    pub detach: bool,
-    /// `--pid-file`.
-    pub pid_file: Option<PathBuf>,
-    /// `--process-label`: SELinux.
-    pub process_label: Option<String>,
-    /// `--apparmor`.
-    pub apparmor: Option<String>,
-    /// `--no-new-privs`.
-    pub no_new_privs: bool,
-    /// `--cap`, each a name.
-    pub caps: Vec<String>,
-    /// `--preserve-fds`.
-    pub preserve_fds: u32,
-    /// `--cgroup`, each `[controller,…:]path` below the container's.
-    pub cgroup: Vec<String>,
-    /// `--ignore-paused`.
-    pub ignore_paused: bool,
-    /// `--console-socket`.
-    pub console_socket: Option<PathBuf>,
-    /// `--pidfd-socket`.
-    pub pidfd_socket: Option<PathBuf>,
-    /// `--trace`.
-    pub trace: Option<PathBuf>,
 }
 
 /// `spec`.
@@ -298,17 +279,15 @@ impl Request {
                 all: taken.on("all")?,
             }),
             Verb::Delete => Self::Delete(DeleteArgs { id: taken.id()?, force: taken.on("force")? }),
-            Verb::List => Self::List(ListArgs {
-                format: taken
-                    .parsed("format", |text| match text {
-                        "table" => Ok(ListFormat::Table),
-                        "json" => Ok(ListFormat::Json),
-                        _ => Err("write table or json"),
-                    })?
-                    .unwrap_or_default(),
-                quiet: taken.on("quiet")?,
-            }),
+            Verb::List => {
+                Self::List(ListArgs { format: ListFormat::take(taken)?, quiet: taken.on("quiet")? })
+            }
             Verb::Exec => Self::Exec(Box::new(ExecArgs::take(taken, program)?)),
+            Verb::Pause => Self::Pause(PauseArgs { id: taken.id()? }),
+            Verb::Resume => Self::Resume(ResumeArgs { id: taken.id()? }),
+            Verb::Update => Self::Update(UpdateArgs::take(taken)?),
+            Verb::Ps => Self::Ps(PsArgs::take(taken, program)?),
+            Verb::Events => Self::Events(EventsArgs::take(taken)?),
             Verb::Spec => Self::Spec(SpecArgs {
                 bundle: taken.path("bundle")?,
                 rootless: taken.on("rootless")?,
@@ -328,6 +307,17 @@ impl Request {
     }
 }
 
+impl ListFormat {
+    pub(super) fn take(taken: &mut Taken) -> Result<Self> {
+        let format = taken.parsed("format", |text| match text {
+            "table" => Ok(Self::Table),
+            "json" => Ok(Self::Json),
+            _ => Err("write table or json"),
+        })?;
+        Ok(format.unwrap_or_default())
+    }
+}
+
 impl CreateArgs {
     fn take(taken: &mut Taken) -> Result<Self> {
         Ok(Self {
@@ -341,55 +331,5 @@ impl CreateArgs {
             no_new_keyring: taken.on("no-new-keyring")?,
             trace: taken.path("trace")?,
         })
-    }
-}
-
-impl ExecArgs {
-    fn take(taken: &mut Taken, program: &[OsString]) -> Result<Self> {
-        let utf8 = |word: &OsString| {
-            let text = word.to_str().map(str::to_owned);
-            text.ok_or_else(|| {
-                Error::new(Kind::Usage, format!("program: {word:?} is not UTF-8"))
-                    .hint("JSON, and so rrun, knows no other text")
-            })
-        };
-        let this = Self {
-            id: taken.id()?,
-            program: program.iter().map(utf8).collect::<Result<_>>()?,
-            process: taken.path("process")?,
-            cwd: taken.text("cwd")?,
-            env: taken.texts("env")?,
-            tty: taken.on("tty")?,
-            user: taken.parsed("user", ExecUser::parse)?,
-            additional_gids: gids(&taken.texts("additional-gids")?)?,
-            detach: taken.on("detach")?,
-            pid_file: taken.path("pid-file")?,
-            process_label: taken.text("process-label")?,
-            apparmor: taken.text("apparmor")?,
-            no_new_privs: taken.on("no-new-privs")?,
-            caps: taken.texts("cap")?,
-            preserve_fds: taken.number("preserve-fds")?.unwrap_or(0),
-            cgroup: taken.texts("cgroup")?,
-            ignore_paused: taken.on("ignore-paused")?,
-            console_socket: taken.path("console-socket")?,
-            pidfd_socket: taken.path("pidfd-socket")?,
-            trace: taken.path("trace")?,
-        };
-        this.check()
-    }
-
-    fn check(self) -> Result<Self> {
-        if let Some(pair) = self.env.iter().find(|pair| matches!(pair.find('='), None | Some(0))) {
-            return Err(wrong("env", pair, "has no name or no '='").hint("write --env NAME=VALUE"));
-        }
-        match (&self.process, self.program.first()) {
-            (None, Some(_)) | (Some(_), None) => Ok(self),
-            (None, None) => Err(Error::new(Kind::Usage, "no program to run")
-                .hint("write it after the id, or give a process.json with --process FILE")),
-            (Some(_), Some(extra)) => {
-                let problem = format!("program {extra:?} is given, and --process too");
-                Err(Error::new(Kind::Usage, problem).hint("leave one of them away"))
-            }
-        }
     }
 }

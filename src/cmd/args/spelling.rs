@@ -38,6 +38,18 @@ pub(super) fn through_positional(
     }
 }
 
+/// The same, but what follows the first positional is untouched, flag or not.
+pub(super) fn to_positional(flags: Flags, tokens: &[OsString]) -> (Vec<OsString>, &[OsString]) {
+    let (mut own, rest) = before_positional(flags, tokens);
+    match rest.split_first() {
+        Some((first, after)) => {
+            own.push(first.clone());
+            (own, after)
+        }
+        None => (own, rest),
+    }
+}
+
 /// Respells until `positionals` of them were passed and another comes.
 fn walk(flags: Flags, tokens: &[OsString], mut positionals: usize) -> (Vec<OsString>, &[OsString]) {
     let mut respelled = Vec::with_capacity(tokens.len());

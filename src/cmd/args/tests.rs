@@ -73,6 +73,14 @@ fn the_lines_that_containerd_sends_are_understood() {
         "features",
         "--version",
         "exec --pid-file /f --process /p --detach --tty web",
+        "pause web",
+        "resume web",
+        "ps --format json web",
+        "update --resources - web",
+        "update --resources=- web",
+        "update --resources=/f web",
+        "events --stats web",
+        "events --interval=5s web",
     ] {
         request(line);
     }
@@ -172,6 +180,14 @@ fn what_is_wrong_is_named_with_its_value_and_the_fix() {
         ("exec --user root web ls", &["--user: \"root\"", "1000:1000"]),
         ("exec -g x web ls", &["--additional-gids: \"x\""]),
         ("unpack a", &["<BUNDLE> is missing"]),
+        ("pause", &["pause: <ID> is missing"]),
+        ("ps --format xml web", &["--format: \"xml\"", "table or json"]),
+        ("update web", &["nothing to change", "--resources FILE"]),
+        ("update --memory 64x web", &["--memory: \"64x\"", "k, m, g or t"]),
+        ("update --cpu-quota 1.5 web", &["--cpu-quota: \"1.5\"", "number"]),
+        ("update --memory 64m -r /f web", &["--memory is given", "--resources too"]),
+        ("events --interval 5 web", &["--interval: \"5\"", "5s"]),
+        ("events --interval 0s web", &["--interval", "no time to wait"]),
     ] {
         let (text, exit) = refusal(line);
         assert_eq!(exit, 1, "{line}");
@@ -180,6 +196,46 @@ fn what_is_wrong_is_named_with_its_value_and_the_fix() {
         }
         assert!(!text.contains('\n'), "{line}: {text}");
     }
+}
+
+#[test]
+fn flags_of_update_are_fields_of_the_configuration() {
+    let update = |line: &str| match request(line) {
+        Request::Update(args) => args.source,
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(update("update -r - web"), UpdateSource::StandardInput);
+    assert_eq!(update("update web --resources=-"), UpdateSource::StandardInput);
+    assert_eq!(update("update -resources /f web"), UpdateSource::File("/f".into()));
+    let line = "update --memory 64m --memory-swap -1 --memory-reservation= --cpu-quota=-1 --cpu-share 512 \
+                --cpuset-cpus 0-1 --pids-limit 0 --blkio-weight 100 -cpu-idle 1 web";
+    assert_eq!(
+        update(line),
+        UpdateSource::Flags(serde_json::json!({
+            "memory": { "limit": 64 << 20, "swap": -1 },
+            "cpu": { "quota": -1, "shares": 512, "cpus": "0-1", "idle": 1 },
+            "pids": { "limit": 0 },
+            "blockIO": { "weight": 100 },
+        }))
+    );
+    for name in ["l3-cache-schema", "mem-bw-schema"] {
+        let line = format!("update --{name} L3:0=f web");
+        let error = understand(&line).unwrap_err().error;
+        assert_eq!(error.kind(), Kind::Unsupported);
+        assert!(error.to_string().contains(&format!("--{name}")), "{error}");
+    }
+}
+
+#[test]
+fn what_follows_the_id_of_ps_is_for_ps() {
+    let ps = |line: &str| match request(line) {
+        Request::Ps(args) => (args.format, args.options),
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(ps("ps web"), (ListFormat::Table, vec![]));
+    assert_eq!(ps("ps -f json web"), (ListFormat::Json, vec![]));
+    let options = vec!["-o".into(), "pid,comm".into(), "-f".into()];
+    assert_eq!(ps("ps web -o pid,comm -f"), (ListFormat::Table, options));
 }
 
 #[test]
@@ -194,7 +250,7 @@ fn an_unknown_command_exits_3_and_guesses_what_was_meant() {
         let text = refusal(given).0;
         assert!(text.ends_with(&format!("did you mean \"rrun {meant}\"?")), "{text}");
     }
-    let (text, exit) = refusal("pause web");
+    let (text, exit) = refusal("checkpoint web");
     assert_eq!((text.contains("rrun --help"), exit), (true, 3), "{text}");
     assert_eq!(refusal("help bogus").1, 3);
 }

@@ -10,7 +10,9 @@ use super::{Cgroup, guard, late, make};
 use crate::error::{Error, Kind, Result};
 use crate::host::cgroup::below;
 use crate::host::{Host, OwnCgroup};
-use crate::plan::cgroup::{Absent, Place, Setting, Standing, Write, change, sort};
+use crate::log;
+use crate::plan::cgroup::{Absent, Change, Place, Setting, Standing, Write, change, sort};
+use crate::plan::device_filter::DeviceProgram;
 use crate::spec::{Limit, Resources};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -26,6 +28,7 @@ impl Cgroup {
         let host = Host::probe(OwnCgroup::Wanted)?;
         let whole = self.standing().complete(resources);
         let change = change(&whole, &host, self.unified.as_deref(), &self.v1)?;
+        change.warnings.iter().for_each(|warning| log::warn(warning));
         let mut journal = Journal::default();
         let mut after = self.clone();
         let done = journal.perform(&change, &mut after).and_then(|()| match &change.devices {
@@ -39,7 +42,7 @@ impl Cgroup {
         }
     }
 
-    fn replace_guard(&self, program: &crate::plan::device_filter::DeviceProgram) -> Result<()> {
+    fn replace_guard(&self, program: &DeviceProgram) -> Result<()> {
         match self.directory()? {
             Some(directory) => guard::attach(directory.as_fd(), program, true),
             None => Ok(()),
@@ -93,7 +96,7 @@ struct Entry {
 }
 
 impl Journal {
-    fn perform(&mut self, change: &crate::plan::cgroup::Change, after: &mut Cgroup) -> Result<()> {
+    fn perform(&mut self, change: &Change, after: &mut Cgroup) -> Result<()> {
         if let Some(place) = &change.unified {
             let path = below(&place.mount, &place.path);
             let directory = open(&path)?;

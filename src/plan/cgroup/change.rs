@@ -5,7 +5,7 @@
 //! What a newcomer would get wrong: there is no one right order. Raising memory means memory-and-swap first, lowering it
 //! means memory first; the file that was to be written second is the one that makes room.
 
-use super::{CONTROLLERS, Place, Setting, V1Place, refuse_limits, v1, v2};
+use super::{CONTROLLERS, Place, Setting, V1Place, refuse_limits, unguarded_warning, v1, v2};
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::plan::device_filter::{self, DeviceProgram};
@@ -22,6 +22,8 @@ pub struct Change {
     pub v1: Vec<V1Place>,
     /// The guard of the devices, when rules are given.
     pub devices: Option<DeviceProgram>,
+    /// What is odd but no error: one lower-case line each.
+    pub warnings: Vec<String>,
 }
 
 /// What stands in the cgroup, as far as fields hang on each other that a caller may give one by one.
@@ -87,24 +89,20 @@ pub fn change(
     here.settings.extend(v2::unified_map(resources, tree, &mut here.enable)?);
     here.enable.retain(|one| one.pointer.is_some());
     v1.retain(|one| !one.settings.is_empty());
-    Ok(Change {
-        unified: Some(here),
-        v1: v1.into_iter().map(v1::V1Candidate::into_place).collect(),
-        devices: devices(resources, host)?,
-    })
+    let v1 = v1.into_iter().map(v1::V1Candidate::into_place).collect();
+    let (devices, warnings) = devices(resources, host)?;
+    Ok(Change { unified: Some(here), v1, devices, warnings })
 }
 
-fn devices(resources: &Resources, host: &Host) -> Result<Option<DeviceProgram>> {
+/// As for a new cgroup: who may not load a program is told when a rule meant something.
+fn devices(resources: &Resources, host: &Host) -> Result<(Option<DeviceProgram>, Vec<String>)> {
     if resources.devices.is_empty() {
-        return Ok(None);
+        return Ok((None, Vec::new()));
     }
     if !host.is_machine_root() {
-        let message = "only root of the first user namespace may load a device program";
-        return Err(Error::new(Kind::Denied, message)
-            .at("/linux/resources/devices")
-            .hint("leave the devices out, or run as root"));
+        return Ok((None, unguarded_warning(resources).into_iter().collect()));
     }
-    device_filter::compile_in_place(&resources.devices).map(Some)
+    Ok((Some(device_filter::compile_in_place(&resources.devices)?), Vec::new()))
 }
 
 /// Brings `settings` of one cgroup into an order that the kernel takes, write by write. `stands` tells what a file holds.

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a logger may take to be ready.
-const READY: Duration = Duration::from_secs(10);
+pub const READY: Duration = Duration::from_secs(10);
 
 /// How long after its input has ended it is told to end, and how long after that it is killed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,12 +47,13 @@ pub struct Context<'a> {
 }
 
 impl Logger {
-    /// Starts `program` and waits until it is ready. Also returned: the writing ends of standard output and error.
+    /// Starts `program` and waits until it is ready, `patience` at most ([`READY`]). Also returned: the writing ends of standard output and error.
     pub fn start(
         program: &Path,
         arguments: &[OsString],
         context: Context<'_>,
         progress: &Arc<Progress>,
+        patience: Duration,
     ) -> Result<(Self, [OwnedFd; 2])> {
         let named = |error: Error| error.context(format!("logger {}", program.display()));
         let (out_reader, out) = pipe()?;
@@ -73,7 +74,7 @@ impl Logger {
         };
         logger.watch(pid, pidfd, program);
         drop(launching);
-        logger.wait_ready(pid, &ready).map_err(named)?;
+        logger.wait_ready(pid, &ready, patience).map_err(named)?;
         Ok((logger, [out, err]))
     }
 
@@ -101,8 +102,8 @@ impl Logger {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn wait_ready(&self, pid: i32, ready: &OwnedFd) -> Result<()> {
-        let deadline = Instant::now() + READY;
+    fn wait_ready(&self, pid: i32, ready: &OwnedFd, patience: Duration) -> Result<()> {
+        let deadline = Instant::now() + patience;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
@@ -110,8 +111,11 @@ impl Logger {
                 Ok(0) => {
                     // The failure is what is reported; one that cannot be killed has ended.
                     rrun_sys::pidfd::pidfd_send_signal(self.pidfd.as_raw_fd(), libc::SIGKILL).ok();
-                    return Err(Error::new(Kind::Host, "not ready after 10 s, and killed")
-                        .hint("it has to close descriptor 5 when it is ready to read"));
+                    return Err(Error::new(
+                        Kind::Host,
+                        format!("not ready after {patience:?}, and killed"),
+                    )
+                    .hint("it has to close descriptor 5 when it is ready to read"));
                 }
                 Ok(_) => break,
                 Err(Errno::EINTR) => {}

@@ -146,7 +146,8 @@ impl Streams {
         if let Some(Target::Binary { program, arguments }) =
             [&stdout, &stderr].into_iter().find(|target| matches!(target, Target::Binary { .. }))
         {
-            let (logger, ends) = Logger::start(program, arguments, context, &self.progress)?;
+            let (logger, ends) =
+                Logger::start(program, arguments, context, &self.progress, logger::READY)?;
             self.logger = Some(logger);
             logged = ends.map(Some);
         }
@@ -249,9 +250,11 @@ impl Streams {
             logger.release();
         }
         let (token, lingering) = (self.copying, Arc::clone(&self.lingering));
+        let progress = Arc::clone(&self.progress);
         self.events.submit(move |reactor| {
             reactor.close(token);
             linger::close(held, &lingering, reactor);
+            progress.close();
         });
     }
 

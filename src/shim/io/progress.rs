@@ -20,6 +20,8 @@ pub struct Progress {
 struct State {
     /// The process has ended.
     ended: bool,
+    /// What was held open for it is closed.
+    closed: bool,
     /// A terminal is copied.
     copying: bool,
     /// A logger runs.
@@ -81,6 +83,11 @@ impl Progress {
         first
     }
 
+    /// What was held open for it is closed.
+    pub fn close(&self) {
+        self.change(|state| state.closed = true);
+    }
+
     /// Whether the process has ended.
     pub fn has_ended(&self) -> bool {
         self.lock().ended
@@ -93,7 +100,7 @@ impl Progress {
 
     /// Waits until the process has ended and all it wrote is through; false when it is not by then.
     pub fn wait_drained(&self, timeout: Duration) -> bool {
-        let drained = |state: &State| state.ended && !state.copying && !state.logging;
+        let drained = |state: &State| state.closed && !state.copying && !state.logging;
         drained(&self.wait(Instant::now() + timeout, drained))
     }
 

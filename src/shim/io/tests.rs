@@ -1,16 +1,20 @@
 //! Streams with real fifos, terminals and programs. Deadlines are generous and only end what hangs.
 
+use super::logger::Logger;
+use super::progress::Progress;
 use super::{Context, Owner, Stdio, Streams};
 use crate::watch::Loop;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
+use rrun_sys::reap::Ended;
 use rrun_sys::tty;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -48,6 +52,16 @@ impl Engine {
         path
     }
 
+    /// Returns when the loop has seen whatever is ready now: it takes all that is ready in one turn, and two orders in
+    /// two turns.
+    fn settle(&self) {
+        for _ in 0..2 {
+            let (sender, seen) = std::sync::mpsc::channel();
+            self.events.submit(move |_| sender.send(()).expect("the test"));
+            seen.recv_timeout(HANGS).expect("the loop");
+        }
+    }
+
     fn open(&self, stdio: &Stdio<'_>) -> rrun::error::Result<Streams> {
         let context = Context { events: &self.events, id: "web", namespace: "tests" };
         Streams::open(stdio, Owner::default(), context)
@@ -69,6 +83,9 @@ fn reader(path: &str) -> File {
 }
 
 fn writer(path: &str) -> File {
+    // Without a reader the second would wait for ever.
+    let mut at_once = OpenOptions::new();
+    at_once.write(true).custom_flags(libc::O_NONBLOCK).open(path).expect("nobody reads");
     OpenOptions::new().write(true).open(path).expect("a writer")
 }
 
@@ -168,6 +185,7 @@ fn input_comes_late_survives_its_writer_and_ends_with_close_io() {
     engines.write_all(b"first").expect("written");
     assert_eq!(take(&mut input, 5), b"first");
     drop(engines);
+    engine.settle();
     let mut engines = writer(&stdin);
     // More than a pipe takes: part of it is under way when the stream is closed.
     let more = vec![b'x'; 300_000];
@@ -259,6 +277,20 @@ fn a_logger_that_dies_early_is_an_error_and_one_that_dies_late_is_none() {
 }
 
 #[test]
+fn a_logger_that_is_never_ready_is_killed() {
+    let engine = Engine::new();
+    let uri = engine.logger("never", "exec sleep 1000");
+    let program = PathBuf::from(uri.trim_start_matches("binary://"));
+    let context = Context { events: &engine.events, id: "web", namespace: "tests" };
+    let progress = Arc::new(Progress::default());
+    let patience = Duration::from_millis(100);
+    let error = Logger::start(&program, &[], context, &progress, patience).err().expect("an error");
+    assert!(error.to_string().contains("not ready after 100ms, and killed"), "{error}");
+    let how = progress.wait_logged(Instant::now() + HANGS);
+    assert_eq!(how, Some(Some(Ended::Signal(libc::SIGKILL))));
+}
+
+#[test]
 fn a_terminal_is_copied_resized_and_drained() {
     let engine = Engine::new();
     let (stdin, stdout) = (engine.fifo("in"), engine.fifo("out"));
@@ -302,6 +334,7 @@ fn a_terminal_closed_and_opened_again_goes_on() {
     streams.attach_master(master).expect("attached");
     let mut out = reader(&stdout);
     drop(terminal);
+    engine.settle();
     let options = OFlag::O_WRONLY | OFlag::O_NOCTTY;
     let again = nix::fcntl::open(name.as_str(), options, Mode::empty()).expect("opened again");
     nix::unistd::write(again.as_fd(), b"again").expect("written");

@@ -17,7 +17,7 @@ use rrun::container::Status;
 use rrun::container::process::Delivery;
 use rrun::error::{Error, Kind, Result, ResultExt};
 use rrun::launch::cgroup::Stats;
-use rrun::spec::Resources;
+use rrun::spec::{Resources, Terminal};
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::sync::mpsc::channel;
@@ -102,12 +102,16 @@ impl Task {
         }
     }
 
-    /// Every process, those of Exec by their names.
+    /// Every process, those of Exec by their names; of a container that has ended its first one. A containerd that was
+    /// restarted takes a shim without processes for a leftover, and ends it together with the exit status it keeps.
     ///
     /// # Errors
     /// As [`rrun::container::Container::pids`].
     pub fn pids(&self) -> Result<Vec<ProcessInfo>> {
-        let pids = self.open()?.pids()?;
+        let pids = match self.open()?.pids() {
+            Err(error) if error.kind() == Kind::State => vec![self.lock().init.pid],
+            pids => pids?,
+        };
         let all = self.lock();
         let named: BTreeMap<i32, &String> =
             all.execs.iter().map(|(id, exec)| (exec.process.pid, id)).collect();
@@ -168,14 +172,22 @@ impl Task {
     /// # Errors
     /// [`Kind::NotFound`] without that process; [`Kind::State`] without a terminal.
     pub fn resize(&self, exec_id: &str, width: u32, height: u32) -> Result<()> {
-        let mut all = self.lock();
-        let process = all.find(exec_id).ok_or_else(|| unknown(exec_id))?;
-        let streams = process.streams.clone();
-        drop(all);
         let side = |cells: u32| u16::try_from(cells).unwrap_or(u16::MAX);
+        let (width, height) = (side(width), side(height));
+        let mut all = self.lock();
+        if let Some(exec) = all.execs.get_mut(exec_id)
+            && exec.process.phase == Phase::Added
+            && exec.spec.terminal != Terminal::None
+        {
+            // Clients tell the size as soon as the process is announced; it is born with it.
+            exec.spec.terminal = Terminal::Pty { size: Some((height, width)) };
+            return Ok(());
+        }
+        let streams = all.find(exec_id).ok_or_else(|| unknown(exec_id))?.streams.clone();
+        drop(all);
         match streams {
-            Some(streams) => streams.resize(side(width), side(height)),
-            None => Err(Error::new(Kind::State, "the process has no terminal yet")),
+            Some(streams) => streams.resize(width, height),
+            None => Err(Error::new(Kind::State, "the process is not running")),
         }
     }
 

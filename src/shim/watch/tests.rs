@@ -1,16 +1,22 @@
 //! Real processes, a real cgroup, and a subreaper in a process of its own.
 
-use super::{End, Loop};
+use super::{End, Loop, Next, Reactor, Ready, Source, Token};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use rrun::launch::cgroup::{Cgroup, OomWatch};
+use rrun_harness::requires;
 use rrun_sys::reap::Ended;
+use serde_json::json;
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 const HANGS: Duration = Duration::from_secs(60);
 
+#[allow(clippy::zombie_processes, reason = "the loop waits for it: that is what is tested")]
 fn start(events: &Loop, script: &str) -> Receiver<End> {
     let (sender, ends) = channel();
     let guard = events.launching();
@@ -40,6 +46,103 @@ fn many_processes_end_at_once() {
     for (code, end) in all {
         assert_eq!(end.recv_timeout(HANGS).expect("an end").code(), code);
     }
+}
+
+/// A source that is only asked.
+struct Asked(Arc<AtomicUsize>);
+
+impl Source for Asked {
+    fn begin(&mut self, _: Token, _: &mut Reactor) -> Next {
+        Next::Stay
+    }
+
+    fn ready(&mut self, _: Ready, _: &mut Reactor) -> Next {
+        Next::Stay
+    }
+
+    fn process_ends(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn counts_are_asked_before_an_end_is_told() {
+    let events = Loop::start().expect("a loop");
+    let count = Arc::new(AtomicUsize::new(0));
+    let asked = Asked(Arc::clone(&count));
+    events.submit(move |reactor| reactor.add(Box::new(asked)));
+    for round in 1..=3 {
+        start(&events, "exit 0").recv_timeout(HANGS).expect("an end");
+        assert_eq!(count.load(Ordering::SeqCst), round);
+    }
+}
+
+/// A cgroup with a limit on memory, for one test.
+struct Limited(PathBuf);
+
+impl Limited {
+    fn new() -> (Self, Cgroup) {
+        let name = format!("rrun-shim-oom-{}", std::process::id());
+        let v1 = Path::new("/sys/fs/cgroup/memory");
+        let (path, limit, field) = if v1.is_dir() {
+            (v1.join(name), "memory.limit_in_bytes", "v1")
+        } else {
+            (Path::new("/sys/fs/cgroup").join(name), "memory.max", "unified")
+        };
+        std::fs::create_dir(&path).expect("a cgroup");
+        let limited = Self(path);
+        std::fs::write(limited.0.join(limit), "16777216").expect("a limit");
+        let described = match field {
+            "v1" => json!({"unified": null, "v1": [limited.0]}),
+            _ => json!({"unified": limited.0}),
+        };
+        let cgroup = serde_json::from_value(described).expect("a cgroup");
+        (limited, cgroup)
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        let deadline = Instant::now() + HANGS;
+        while let Err(error) = std::fs::remove_dir(&self.0) {
+            assert!(Instant::now() < deadline, "{:?}: {error}", self.0);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+#[test]
+fn a_kill_for_want_of_memory_is_told_before_the_end() {
+    requires!(root, cgroup("memory"));
+    let events = Loop::start().expect("a loop");
+    let (limited, cgroup) = Limited::new();
+    let watch = OomWatch::open(&cgroup).expect("a watch").expect("a memory controller");
+    let kills = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&kills);
+    let watched = events.watch_oom(watch, move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    let join = format!("echo $$ > {}/cgroup.procs", limited.0.display());
+    let quiet = start(&events, &format!("{join}; exit 0"));
+    assert_eq!(quiet.recv_timeout(HANGS).expect("an end").code(), 0);
+    assert_eq!(kills.load(Ordering::SeqCst), 0, "an end is no kill");
+    let greedy = start(&events, &format!("{join}; exec tail /dev/zero"));
+    assert_eq!(greedy.recv_timeout(HANGS).expect("an end").ended, Some(Ended::Signal(9)));
+    assert_eq!(kills.load(Ordering::SeqCst), 1, "told late, or never");
+    // A child of what is watched is killed: no end of ours says so, the bell does.
+    let flag = std::env::temp_dir().join(format!("rrun-shim-oom-{}", std::process::id()));
+    let wait = format!("until [ -e {} ]; do sleep 0.05; done; exit 6", flag.display());
+    let parent = start(&events, &format!("{join}; tail /dev/zero; {wait}"));
+    let deadline = Instant::now() + HANGS;
+    while kills.load(Ordering::SeqCst) < 2 {
+        assert!(Instant::now() < deadline, "the bell did not ring");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(kills.load(Ordering::SeqCst), 2, "one kill was told twice");
+    std::fs::write(&flag, "").expect("a flag");
+    assert_eq!(parent.recv_timeout(HANGS).expect("an end").code(), 6);
+    std::fs::remove_file(&flag).expect("the flag");
+    drop(watched);
 }
 
 /// Set in the process in which orphans are reaped: elsewhere other tests' children would be.

@@ -18,6 +18,7 @@ mod bounded;
 mod bundle;
 mod config;
 pub mod cpio;
+pub mod engines;
 pub mod guest;
 mod hostmounts;
 mod leftovers;

@@ -46,7 +46,7 @@ pub fn service_tree(package: &str) -> Result<PathBuf, String> {
 }
 
 /// The directory that cargo marks as its own, above the running executable.
-fn target_directory() -> Result<PathBuf, String> {
+pub(crate) fn target_directory() -> Result<PathBuf, String> {
     let exe = env::current_exe().map_err(|e| format!("find the running executable: {e}"))?;
     let marked = exe.ancestors().find(|directory| directory.join("CACHEDIR.TAG").is_file());
     marked.map(Path::to_owned).ok_or_else(|| format!("{} is in no target directory", exe.display()))
@@ -96,7 +96,8 @@ fn furnish(root: &Path) -> Result<(), String> {
     symlink("busybox", root.join("bin/sh")).map_err(told)
 }
 
-fn output(command: &mut Command) -> Result<String, String> {
+/// What a program wrote to its end; an error is its name, its status and its own words.
+pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.env("LC_ALL", "C").stdin(Stdio::null()).output();
     let output = output.map_err(|e| format!("{program}: {e}"))?;

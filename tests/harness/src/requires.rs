@@ -26,6 +26,8 @@ pub enum Need {
     BlockDevice,
     /// The distribution's package of a service, unpacked: see [`crate::service_tree`].
     Service(&'static str),
+    /// The container engines of a set of packages, unpacked: see [`crate::engines::Set`].
+    Engines(crate::engines::Set),
     /// Ordinary users may make user namespaces.
     UserNamespaces,
     /// newuidmap and newgidmap are installed and this user has subordinate ids.
@@ -72,6 +74,9 @@ macro_rules! need {
     };
     (service($package:expr)) => {
         $crate::requires::Need::Service($package)
+    };
+    (engines($set:expr)) => {
+        $crate::requires::Need::Engines($set)
     };
     (userns) => {
         $crate::requires::Need::UserNamespaces
@@ -138,6 +143,7 @@ pub fn missing(need: Need) -> Option<String> {
             "needs a block device".into(),
         ),
         Need::Service(package) => crate::service_tree(package).err(),
+        Need::Engines(set) => set.unpacked().err(),
         Need::UserNamespaces => {
             unless(user_namespaces(), "needs user namespaces for ordinary users".into())
         }

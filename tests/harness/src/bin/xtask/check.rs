@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rrun_harness::engines::Set;
 use rrun_harness::guest::{Guest, Job};
 use rrun_harness::{wait_until, workspace};
 
@@ -19,17 +20,22 @@ use crate::{Result, bench, cargo, machine, target};
 /// Longer than either half has ever taken on two emulated processors.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
 
-/// Of no use in a guest: virtual machines inside an emulated one, and a file that is the same everywhere.
-const NOT_IN_GUESTS: &[&str] = &["vm", "readme"];
+/// Of no use in a guest: virtual machines inside an emulated one, a file that is the same everywhere, and engines, whose
+/// packages it has no network for.
+const NOT_IN_GUESTS: &[&str] = &["vm", "readme", "containerd", "docker", "podman", "article"];
 
 /// What tests/services.rs runs.
 const SERVICES: &[&str] = &["postgresql", "nginx"];
+
+/// The files whose tests start container engines.
+const ENGINES: &[&str] = &["containerd", "docker", "podman", "article"];
 
 /// What was asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Wish {
     native_only: bool,
     guest_only: bool,
+    engines: bool,
     filter: Option<String>,
 }
 
@@ -41,6 +47,7 @@ impl Wish {
             match word.as_str() {
                 "--native-only" => wish.native_only = true,
                 "--guest-only" => wish.guest_only = true,
+                "--engines" => wish.engines = true,
                 "--filter" => {
                     wish.filter = Some(words.next().ok_or("--filter needs a text")?.clone())
                 }
@@ -74,6 +81,10 @@ pub(crate) fn run(wish: &Wish) -> Result<u8> {
         step("lints", plain(cargo().args(lints)), since);
         let since = Instant::now();
         step("native", native(wish), since);
+    }
+    if !wish.guest_only && wish.engines {
+        let since = Instant::now();
+        step("engines", with_engines(wish), since);
     }
     // Whoever asks for one test does not ask for these.
     if !wish.guest_only && wish.filter.is_none() {
@@ -116,6 +127,23 @@ fn native(wish: &Wish) -> Count {
         command.args(["--", filter]);
     }
     println!("$ cargo test --workspace --no-fail-fast");
+    tallied(&mut command, io::stdout()).unwrap_or_else(|why| failed(&why))
+}
+
+/// The tests of [`ENGINES`] that wait for this: each starts daemons, which are unpacked before the first asks for them.
+fn with_engines(wish: &Wish) -> Count {
+    for set in [Set::Own, Set::Sid] {
+        // A test that misses its engines says so itself.
+        if let Err(why) = set.unpacked() {
+            println!("{why}");
+        }
+    }
+    let mut command = cargo();
+    command.args(["test", "--workspace", "--no-fail-fast"]).env("RRUN_PREBUILT", "1");
+    command.args(ENGINES.iter().flat_map(|name| ["--test", name]));
+    command.args(["--", "--ignored", "--test-threads=2"]);
+    command.args(&wish.filter);
+    println!("$ cargo test --test {} -- --ignored", ENGINES.join(" --test "));
     tallied(&mut command, io::stdout()).unwrap_or_else(|why| failed(&why))
 }
 

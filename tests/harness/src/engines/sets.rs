@@ -1,0 +1,240 @@
+//! The engines' programs, unpacked from packages.
+//!
+//! Knows two sets: what this machine's distribution has, and what Debian's sid has. Refuses to install: apt resolves and
+//! downloads, dpkg-deb unpacks, maintainers' scripts do not run, and sid is asked through an APT configuration of its
+//! own. A newcomer would unpack the whole closure: a C library beside the machine's own serves no program here, and
+//! sid's would not even load.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use crate::packages::{output, target_directory};
+use crate::runtime::unique;
+
+/// What is taken of the distribution: its engines, with what they need that a minimal machine lacks.
+const OWN: &[&str] = &[
+    "containerd",
+    "docker.io",
+    "docker-compose",
+    "runc",
+    "tini",
+    "containernetworking-plugins",
+    "iptables",
+    "podman",
+    "conmon",
+    "netavark",
+    "aardvark-dns",
+    "catatonit",
+    "golang-github-containers-common",
+    "podman-compose",
+];
+
+/// What is taken of sid, and nothing besides: these are Go programs, which ask for little more than a C library.
+const NEWER: &[&str] =
+    &["containerd", "docker.io", "docker-cli", "docker-compose", "docker-buildx", "tini-static"];
+
+/// Of a closure: the beginnings of the names that the engines need at run time …
+const TAKEN: &[&str] = &["lib", "python3-"];
+
+/// … without those that every machine has, or that only serve an installation.
+const LEFT_OUT: &[&str] = &[
+    "libc6",
+    "libc-",
+    "libcrypt1",
+    "libgcc",
+    "libpam",
+    "libperl",
+    "libpython",
+    "libtinfo",
+    "libncurses",
+    "libreadline",
+    "libfile-find",
+    "libnumber-compare",
+    "libtext-glob",
+    "python3-minimal",
+    "python3-lib2to3",
+];
+
+const SID: &str = "http://deb.debian.org/debian sid main";
+
+/// Where Debian's `debian-archive-keyring` puts the keys.
+const KEYS: &str = "usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// A set of engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Set {
+    /// This distribution's own: containerd 1.6, docker 20.10 and docker-compose 1.29 on Debian 12.
+    Own,
+    /// Debian's sid: containerd 2, docker 28 and Compose 2, beside the distribution's runc and CNI plugins.
+    Sid,
+}
+
+impl Set {
+    /// The directory with the set's programs, made at the first call.
+    ///
+    /// # Errors
+    /// A sentence saying what is missing: the network, apt.
+    pub fn unpacked(self) -> Result<PathBuf, String> {
+        // Two tests of one process ask at once; each would fetch all of it. One lock each: sid's set asks for the other.
+        static EACH: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
+        let _guard = EACH[usize::from(self == Set::Sid)].lock();
+        let cache = target_directory()?.join("engines");
+        let tree = cache.join(self.name());
+        if tree.is_dir() {
+            return Ok(tree);
+        }
+        let partial = cache.join(unique("partial"));
+        let root = partial.join("root");
+        fs::create_dir_all(&root).map_err(|e| format!("make {}: {e}", root.display()))?;
+        let made = self.unpack(&partial, &root).and_then(|()| {
+            // A rename, so that an interrupted download is never taken for a set; who comes second finds it made.
+            fs::rename(&root, &tree)
+                .or_else(|e| if tree.is_dir() { Ok(()) } else { Err(e.to_string()) })
+        });
+        drop(fs::remove_dir_all(&partial));
+        made.map(|()| tree).map_err(|why| format!("needs the engines of {}: {why}", self.name()))
+    }
+
+    /// `bookworm`, `noble`, …; `sid`.
+    #[must_use]
+    pub fn name(self) -> String {
+        let Set::Own = self else { return "sid".to_owned() };
+        let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+        let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+        name.unwrap_or("own").trim_matches('"').to_owned()
+    }
+
+    /// A program of this set or, where it has none of that name, of the distribution's.
+    #[must_use]
+    pub fn program(self, name: &str) -> Option<PathBuf> {
+        self.directories().into_iter().map(|directory| directory.join(name)).find(|at| at.is_file())
+    }
+
+    /// What `PATH` begins with for the set's programs.
+    #[must_use]
+    pub fn directories(self) -> Vec<PathBuf> {
+        let below = |root: &PathBuf| ["usr/bin", "usr/sbin", "sbin"].map(|at| root.join(at));
+        self.roots().iter().flat_map(below).collect()
+    }
+
+    /// A file or directory of this set or of the distribution's, by its path from the root.
+    #[must_use]
+    pub fn find(self, path: &str) -> Option<PathBuf> {
+        self.roots().into_iter().map(|root| root.join(path)).find(|at| at.exists())
+    }
+
+    /// This set's root, then the distribution's; without those that cannot be had.
+    fn roots(self) -> Vec<PathBuf> {
+        let sets: &[Set] = if self == Set::Sid { &[Set::Sid, Set::Own] } else { &[Set::Own] };
+        sets.iter().filter_map(|set| set.unpacked().ok()).collect()
+    }
+
+    /// The variables with which the distribution's programs find their libraries and modules.
+    #[must_use]
+    pub fn environment(self) -> Vec<(&'static str, OsString)> {
+        let Ok(root) = Set::Own.unpacked() else { return Vec::new() };
+        let mut libraries = vec![root.join("usr/lib"), root.join("lib")];
+        for at in ["usr/lib", "lib"] {
+            // lib/x86_64-linux-gnu and its like, whatever the machine is.
+            let triplets = fs::read_dir(root.join(at)).into_iter().flatten().flatten();
+            let triplets = triplets.map(|entry| entry.path());
+            libraries
+                .extend(triplets.filter(|path| path.to_string_lossy().ends_with("-linux-gnu")));
+        }
+        let xtables = libraries.iter().map(|at| at.join("xtables")).find(|at| at.is_dir());
+        let joined = |paths: &[PathBuf]| std::env::join_paths(paths).unwrap_or_default();
+        let mut variables = vec![
+            ("LD_LIBRARY_PATH", joined(&libraries)),
+            ("PYTHONPATH", root.join("usr/lib/python3/dist-packages").into()),
+        ];
+        variables.extend(xtables.map(|at| ("XTABLES_LIBDIR", at.into())));
+        variables
+    }
+
+    fn unpack(self, partial: &Path, root: &Path) -> Result<(), String> {
+        let apt = match self {
+            Set::Own => Apt(None),
+            // The distribution's runc, CNI plugins and iptables serve both.
+            Set::Sid => Set::Own.unpacked().and_then(|_| Apt::of_sid(partial))?,
+        };
+        let names = match self {
+            Set::Own => apt.closure(OWN)?,
+            Set::Sid => NEWER.iter().map(|&name| name.to_owned()).collect(),
+        };
+        eprintln!("unpacking {} packages of {}", names.len(), self.name());
+        apt.unpack(&names, partial, root)
+    }
+}
+
+/// apt with the machine's configuration, or with one of ours.
+struct Apt(Option<PathBuf>);
+
+impl Apt {
+    /// One that knows sid and nothing else, and writes to `partial` alone.
+    fn of_sid(partial: &Path) -> Result<Apt, String> {
+        let told = |e: std::io::Error| format!("write apt's configuration: {e}");
+        let mut keys = Path::new("/").join(KEYS);
+        if !keys.is_file() {
+            let here = partial.join("keys");
+            fs::create_dir_all(&here).map_err(told)?;
+            Apt(None).unpack(&["debian-archive-keyring".into()], &here, &here)?;
+            keys = here.join(KEYS);
+        }
+        for directory in ["lists/partial", "archives/partial"] {
+            fs::create_dir_all(partial.join(directory)).map_err(told)?;
+        }
+        let sources = partial.join("sources.list");
+        fs::write(&sources, format!("deb [signed-by={}] {SID}\n", keys.display())).map_err(told)?;
+        let at = partial.display();
+        let configuration = partial.join("apt.conf");
+        let text = format!(
+            "Dir::Etc::sourcelist \"{at}/sources.list\";\nDir::Etc::sourceparts \"/nonexistent\";\n\
+             Dir::Etc::preferences \"/nonexistent\";\nDir::Etc::preferencesparts \"/nonexistent\";\n\
+             Dir::State \"{at}\";\nDir::State::status \"/dev/null\";\nDir::Cache \"{at}\";\n\
+             Acquire::Languages \"none\";\n"
+        );
+        fs::write(&configuration, text).map_err(told)?;
+        let apt = Apt(Some(configuration));
+        output(apt.get().args(["-q", "update", "-o", "Acquire::Retries=2"]))?;
+        Ok(apt)
+    }
+
+    fn get(&self) -> Command {
+        let mut command = Command::new("apt-get");
+        command.envs(self.0.iter().map(|path| ("APT_CONFIG", path)));
+        command
+    }
+
+    /// The names of the packages that `wanted` need, as if nothing were installed.
+    fn closure(&self, wanted: &[&str]) -> Result<Vec<String>, String> {
+        let mut apt = self.get();
+        apt.args(["install", "-qq", "--print-uris", "--no-install-recommends"]);
+        apt.args([
+            "-o",
+            "Dir::State::status=/dev/null",
+            "-o",
+            "Dir::Cache::archives=/nonexistent/",
+        ]);
+        let listed = output(apt.args(["-o", "Debug::NoLocking=1"]).args(wanted))?;
+        // 'URI' NAME_VERSION_ARCH.deb SIZE HASH
+        let names = listed.lines().filter_map(|line| line.split(' ').nth(1)?.split('_').next());
+        let starts = |name: &str, any: &[&str]| any.iter().any(|start| name.starts_with(start));
+        let names = names
+            .filter(|name| wanted.contains(name) || starts(name, TAKEN) && !starts(name, LEFT_OUT));
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    fn unpack(&self, names: &[String], partial: &Path, root: &Path) -> Result<(), String> {
+        output(self.get().args(["-q", "download"]).args(names).current_dir(partial))?;
+        let entries = fs::read_dir(partial).map_err(|e| e.to_string())?;
+        let files = entries.flatten().map(|entry| entry.path());
+        for deb in files.filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        {
+            output(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(root))?;
+        }
+        Ok(())
+    }
+}
