@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use rrun_harness::{Must, Terminal, eventually};
 
-use super::scene::Scene;
+use super::scene::{Scene, Way};
 
 pub type Case = fn(&Scene<'_>);
 
@@ -211,15 +211,18 @@ fn events_are_in_order(scene: &Scene<'_>) {
         "exit",
         "delete",
     ];
-    let mut topics = Vec::new();
+    // runc's shim may shut down with its last event unsent.
+    let sure = expected.len() - usize::from(scene.way == Way::RuncsShim);
+    let mut topics: Vec<String> = Vec::new();
     let id = format!("\"{}\"", scene.id);
     let complete = eventually(|| {
         let said = events.stdout();
         let ours = said.lines().filter(|line| line.contains(&id));
         let words = ours.flat_map(|line| line.split_whitespace().map(str::to_owned));
         topics = words.filter_map(|word| word.strip_prefix("/tasks/").map(str::to_owned)).collect();
-        topics.len() >= expected.len()
+        topics.len() >= sure
     });
-    assert!(complete && topics == expected, "{topics:?}\n{}", events.stdout());
+    let in_order = topics.iter().eq(expected.iter().take(topics.len()));
+    assert!(complete && in_order, "{topics:?}\n{}", events.stdout());
     other.end(137);
 }
