@@ -84,7 +84,8 @@ fn a_shim_leaves_its_starter_and_protects_itself() {
     }
     let score: i32 = fs::read_to_string(of("oom_score_adj")).unwrap().trim().parse().unwrap();
     assert_eq!(score, (own + 1).min(1000));
-    assert_eq!(shim.status("SigBlk"), "0000000000000000", "children would inherit it");
+    // SIGCHLD alone, which is read from a descriptor: what is started from here, or cloned, resets it.
+    assert_eq!(shim.status("SigBlk"), "0000000000010000");
     // SIGPIPE alone: Rust ignores it in every program, and what is started from here resets it.
     assert_eq!(shim.status("SigIgn"), "0000000000001000");
 
@@ -201,8 +202,8 @@ fn an_idle_shim_keeps_few_threads_and_no_connection_costs_another() {
         drop(shim.task().state(timeout(), &StateRequest::new()));
     }
     let threads = || shim.status("Threads").parse::<u32>().unwrap();
-    assert!(eventually(|| threads() <= 4), "{} threads after the last call", threads());
+    assert!(eventually(|| threads() <= 5), "{} threads after the last call", threads());
     let kept = shim.task();
     kept.connect(timeout(), &ConnectRequest::new()).unwrap();
-    assert!(eventually(|| threads() <= 9), "{} threads for one connection", threads());
+    assert!(eventually(|| threads() <= 10), "{} threads for one connection", threads());
 }

@@ -34,7 +34,7 @@ pub fn run(programs: &Programs) -> Value {
     facts["commit"] = commit().into();
     facts["versions"] = versions(programs);
     facts["sha256"] = digests(programs);
-    match Machines::ready(&programs.payload) {
+    match Machines::proven_afresh(&programs.payload) {
         Ok(machines) => {
             let name = match machines.accelerator() {
                 Accelerator::Kvm => "kvm",

@@ -10,21 +10,22 @@
 //! ```
 
 mod address;
+mod answer;
 mod arguments;
 mod bootstrap;
 mod bundle;
 mod delete;
 mod describe;
-#[allow(dead_code, unused_imports, reason = "the task service is not here yet")]
 mod io;
 mod log;
-#[allow(dead_code, reason = "the task service is not here yet")]
 mod metrics;
+mod mounts;
 mod options;
+mod process;
 mod publish;
 mod server;
 mod service;
-#[allow(dead_code, unused_imports, reason = "the task service is not here yet")]
+mod task;
 mod watch;
 
 use arguments::{Action, Arguments};

@@ -120,7 +120,6 @@ impl Options {
     ///
     /// # Errors
     /// [`Kind::Kernel`] when the bundle cannot be written.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the Task service creates containers"))]
     pub fn save(&self, directory: &Path) -> Result<()> {
         let text = serde_json::to_string(self)
             .map_err(|error| Error::new(Kind::Internal, error.to_string()))?;

@@ -76,7 +76,6 @@ impl Publisher {
     }
 
     /// Puts an event (a message of `containerd.events`) into the queue; the time is now.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the Task service creates containers"))]
     pub fn publish<M: Message>(&self, topic: &str, event: &M) {
         let Some(_) = self.0.socket else {
             return log::warn(&format!("event {topic} dropped: TTRPC_ADDRESS is not set"));

@@ -12,9 +12,8 @@ use crate::address::Address;
 use crate::arguments::Arguments;
 use crate::log;
 use crate::publish::Publisher;
-use crate::service::Service;
+use crate::service::{Service, Wait};
 use containerd_shim_protos::create_task;
-use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, dup2_stdin, getpid, getsid, setsid};
 use rrun::error::{Error, Kind, Result, ResultExt};
@@ -37,14 +36,9 @@ type Methods = HashMap<String, Box<dyn MethodHandler + Send + Sync>>;
 
 /// What the Task service is given.
 #[derive(Debug, Clone)]
-#[expect(dead_code, reason = "the Task service creates containers")]
 pub struct Context {
     /// containerd's namespace.
     pub namespace: String,
-    /// The container that the shim was started for: the sandbox, in a pod.
-    pub id: String,
-    /// Its bundle.
-    pub bundle: PathBuf,
     /// The way to containerd's events.
     pub publisher: Publisher,
     /// How the shim is told to end.
@@ -80,24 +74,20 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     leave_session()?;
     sealed::ensure(c"containerd-shim")?;
     let (listener, address) = take_listener()?;
-    set_child_subreaper(true).context(|| "prctl(PR_SET_CHILD_SUBREAPER)")?;
     // A shim ends when containerd says so. Handlers, unlike ignored signals, do not reach what is executed.
     rrun_sys::signal::disregard(&[
         Signal::SIGTERM as i32,
         Signal::SIGINT as i32,
         Signal::SIGHUP as i32,
     ]);
-    let bundle = std::env::current_dir().context(|| "find the working directory")?;
     let events = std::env::var("TTRPC_ADDRESS").ok();
     let context = Context {
         namespace: arguments.namespace.clone(),
-        id: arguments.id.clone(),
-        bundle,
         publisher: Publisher::new(&arguments.namespace, events.as_deref()),
         shutdown: Shutdown::default(),
     };
     let (publisher, shutdown) = (context.publisher.clone(), context.shutdown.clone());
-    let server = listen(listener, Service::new(context))?;
+    let server = listen(listener, Service::new(context)?)?;
     log::debug(|| format!("shim of {} serves {}", arguments.id, address.url()));
     shutdown.wait();
     // From here on a `start` of this group makes a new shim.
@@ -110,15 +100,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn listen(listener: UnixListener, service: Service) -> Result<Server> {
-    let service: Arc<dyn containerd_shim_protos::Task + Send + Sync> = Arc::new(service);
-    let v3 = create_task(Arc::clone(&service));
+    let service = Arc::new(service);
     // Few threads stand ready; each call that waits is replaced by another thread.
     let server = Server::new()
         .set_thread_count_min(1)
         .set_thread_count_default(2)
         .set_thread_count_max(3)
-        .register_service(as_version_2(create_task(service)))
-        .register_service(v3);
+        .register_service(as_version_2(methods(&service)))
+        .register_service(methods(&service));
     let listening = server.add_listener(listener.into_raw_fd()).and_then(|mut server| {
         server.start()?;
         Ok(server)
@@ -126,6 +115,14 @@ fn listen(listener: UnixListener, service: Service) -> Result<Server> {
     listening.map_err(|error| {
         Error::new(Kind::Kernel, error.to_string()).context("serve the Task service")
     })
+}
+
+/// Those of version 3.
+fn methods(service: &Arc<Service>) -> Methods {
+    let tasks: Arc<dyn containerd_shim_protos::Task + Send + Sync> = Arc::<Service>::clone(service);
+    let mut methods = create_task(tasks);
+    methods.insert(Wait::PATH.to_owned(), Box::new(Wait(Arc::clone(service))));
+    methods
 }
 
 /// The same methods under the name that containerd 1.x calls.
