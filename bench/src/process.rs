@@ -9,13 +9,13 @@
 //! newcomer would get wrong: the processor's time counts the children that the process has itself waited for, so it
 //! includes the container of `run`, and not that of `create`.
 
+mod before;
+
+pub use before::{bound_to_us, traced};
+
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::ptrace;
-use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{pipe2, read};
 use rrun_harness::Must;
@@ -23,7 +23,6 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -164,6 +163,13 @@ impl Voice {
         Ok(Answer { first_instruction, first_byte })
     }
 
+    /// All that was heard and not asked for yet, for who says words and no time.
+    #[must_use]
+    pub fn words(&mut self) -> Vec<u8> {
+        self.first_byte = None;
+        std::mem::take(&mut self.heard)
+    }
+
     /// Hears what comes until `process` has ended, or, without one, until something came; `false` at the deadline.
     fn listen(&mut self, process: Option<BorrowedFd<'_>>, deadline: Duration) -> bool {
         loop {
@@ -227,24 +233,6 @@ pub fn await_end(pid: i32, patience: Duration) -> bool {
             Ok(_) | Err(_) => return false,
         }
     }
-}
-
-/// Lets whoever starts `command` trace it from its first instruction.
-pub fn traced(command: &mut Command) {
-    let traceme = || ptrace::traceme().map_err(std::io::Error::from);
-    // SAFETY: between fork and exec this makes one system call, and builds an error of a number.
-    unsafe { command.pre_exec(traceme) };
-}
-
-/// Lets `command` be killed when the thread that starts it ends, so that it does not outlive a killed bench; and keeps it
-/// from leaving its core behind when it crashes.
-pub fn bound_to_us(command: &mut Command) {
-    let bind = || {
-        set_pdeathsig(Signal::SIGKILL).and_then(|()| setrlimit(Resource::RLIMIT_CORE, 0, 0))?;
-        Ok(())
-    };
-    // SAFETY: between fork and exec this makes two system calls, and builds an error of a number.
-    unsafe { command.pre_exec(bind) };
 }
 
 /// The clock that the payload reads, too.
