@@ -9,13 +9,17 @@
 //! newcomer would get wrong: the processor's time counts the children that the process has itself waited for, so it
 //! includes the container of `run`, and not that of `create`.
 
-mod before;
+mod outcome;
 
-pub use before::{bound_to_us, traced};
+pub use outcome::{Answer, Ended, Wrong};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::ptrace;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{pipe2, read};
 use rrun_harness::Must;
@@ -23,6 +27,7 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -31,55 +36,6 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a payload writes: seconds, nanoseconds, and its processor's counter.
 const WORDS: usize = size_of::<[u64; 3]>();
-
-/// Why there is no figure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wrong {
-    /// It was still at it when it was given up, and has been killed.
-    Hung(String),
-    /// It failed, or said what can't be.
-    Failed(String),
-}
-
-impl Wrong {
-    /// The sentence.
-    #[must_use]
-    pub fn sentence(&self) -> &str {
-        match self {
-            Self::Hung(sentence) | Self::Failed(sentence) => sentence,
-        }
-    }
-}
-
-/// A process that has ended well.
-#[derive(Debug, Clone, Copy)]
-pub struct Ended {
-    /// t0, by `CLOCK_MONOTONIC`.
-    pub began: Duration,
-    /// t3, by the same clock.
-    pub ended: Duration,
-    /// Of the processors, in user space and in the kernel.
-    pub cpu: Duration,
-    /// How often it had to leave a processor against its will.
-    pub switches: u32,
-}
-
-impl Ended {
-    /// t0→t3.
-    #[must_use]
-    pub fn wall(&self) -> Duration {
-        self.ended - self.began
-    }
-}
-
-/// What a payload said of its start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answer {
-    /// t1: its own clock at its first instruction.
-    pub first_instruction: Duration,
-    /// t2: when that arrived here.
-    pub first_byte: Duration,
-}
 
 /// The pipe that is the standard output of a container's process.
 #[derive(Debug)]
@@ -233,6 +189,24 @@ pub fn await_end(pid: i32, patience: Duration) -> bool {
             Ok(_) | Err(_) => return false,
         }
     }
+}
+
+/// Lets whoever starts `command` trace it from its first instruction.
+pub fn traced(command: &mut Command) {
+    let traceme = || ptrace::traceme().map_err(std::io::Error::from);
+    // SAFETY: between fork and exec this makes one system call, and builds an error of a number.
+    unsafe { command.pre_exec(traceme) };
+}
+
+/// Lets `command` be killed when the thread that starts it ends, so that it does not outlive a killed bench; and keeps it
+/// from leaving its core behind when it crashes.
+pub fn bound_to_us(command: &mut Command) {
+    let bind = || {
+        set_pdeathsig(Signal::SIGKILL).and_then(|()| setrlimit(Resource::RLIMIT_CORE, 0, 0))?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec this makes two system calls, and builds an error of a number.
+    unsafe { command.pre_exec(bind) };
 }
 
 /// The clock that the payload reads, too.
