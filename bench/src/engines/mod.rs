@@ -6,14 +6,21 @@
 //! | [`kind`] | who? our shim, containerd's with our runtime, and with runc |
 //! | [`wire`], [`shim`], [`place`] | how is a shim started and asked without containerd? |
 //! | [`direct`] | how long does a start take in the shim? |
+//! | [`idle`], [`looked`] | what does a shim keep while its container waits? |
+//! | [`crowd`] | how long do many pods at once take? |
+//! | [`probes`] | what do a hundred probes a second cost, and what do they leave? |
 //!
 //! It refuses to compare builds: our shim is the release build, the others are a distribution's packages. What a newcomer
 //! would get wrong: most of what `ctr run` takes is containerd's own work, the same for all; so the shims are asked
 //! directly, too, and both are said.
 
+pub mod crowd;
 pub mod direct;
+pub mod idle;
 pub mod kind;
+pub mod looked;
 pub mod place;
+pub mod probes;
 pub mod shim;
 pub mod wire;
 
@@ -49,6 +56,9 @@ fn measured(context: &Context, kinds: &[Kind], missing: Option<&str>) -> Result<
         }));
     }
     rows.extend(starts(context, kinds)?);
+    rows.extend(crowd::rows(context, kinds).map_err(told)?);
+    rows.extend(idle::rows(context, kinds).map_err(told)?);
+    rows.extend(probes::rows(context, kinds).map_err(told)?);
     Ok(rows)
 }
 
