@@ -7,6 +7,7 @@
 //! | [`wire`], [`shim`], [`place`] | how is a shim started and asked without containerd? |
 //! | [`direct`] | how long does a start take in the shim? |
 //! | [`idle`], [`looked`] | what does a shim keep while its container waits? |
+//! | [`daemon`] | how long do starts through containerd take? |
 //! | [`crowd`] | how long do many pods at once take? |
 //! | [`probes`] | what do a hundred probes a second cost, and what do they leave? |
 //!
@@ -15,6 +16,7 @@
 //! directly, too, and both are said.
 
 pub mod crowd;
+pub mod daemon;
 pub mod direct;
 pub mod idle;
 pub mod kind;
@@ -24,25 +26,61 @@ pub mod probes;
 pub mod shim;
 pub mod wire;
 
-use crate::process::Wrong;
+use crate::process::{self, Wrong};
 use crate::result::{Metric, Row, Unit};
 use crate::rounds::Rounds;
 use crate::suite::Context;
 use crate::{room, scene};
 use kind::Kind;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use place::Ears;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// Fetches and builds what the part needs; what is missing is said by its rows.
+pub fn prepare() {
+    drop((kind::set(), kind::newest(), crate::programs::cri()));
+}
 
 /// Measures.
 ///
 /// # Errors
 /// A sentence when it can't be measured as it should.
 pub fn measure(context: &Context) -> Result<Vec<Row>, String> {
-    room::enter()?;
+    if !nix::unistd::geteuid().is_root() {
+        return Err("containerd's shims are measured as root: nothing was measured".to_owned());
+    }
     let (kinds, missing) = kind::kinds(&context.programs);
+    // containerd has a room of its own, with the machine's cgroups; ours can't be left again.
+    let daemon = daemon::rows(context, &kinds)?;
+    room::enter()?;
     let rows = measured(context, &kinds, missing.as_deref());
+    if rows.is_err() {
+        // A shim that refuses half way may leave what it had begun.
+        end_all();
+    }
     scene::sweep();
-    rows
+    rows.map(|rows| daemon.into_iter().chain(rows).collect())
+}
+
+/// Ends every process in a cgroup of ours, by its pid.
+fn end_all() {
+    let mut next: Vec<PathBuf> =
+        scene::cgroups().iter().map(|name| Path::new("/sys/fs/cgroup").join(name)).collect();
+    while let Some(cgroup) = next.pop() {
+        let all = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
+        for pid in all.lines().filter_map(|pid| pid.parse::<i32>().ok()) {
+            // One that has gone already is as good.
+            kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
+            if !process::await_end(pid, process::PATIENCE) {
+                eprintln!("process {pid} in {} does not end", cgroup.display());
+            }
+        }
+        let below = fs::read_dir(&cgroup).into_iter().flatten().flatten();
+        next.extend(below.map(|entry| entry.path()).filter(|path| path.is_dir()));
+    }
 }
 
 fn measured(context: &Context, kinds: &[Kind], missing: Option<&str>) -> Result<Vec<Row>, String> {
