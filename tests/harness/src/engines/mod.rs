@@ -11,6 +11,7 @@ mod containerd;
 mod daemon;
 mod docker;
 mod image;
+pub(crate) mod kernel;
 mod podman;
 mod room;
 mod sets;
