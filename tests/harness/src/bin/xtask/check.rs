@@ -32,6 +32,7 @@ pub(crate) struct Wish {
     native_only: bool,
     guest_only: bool,
     engines: bool,
+    engines_only: bool,
     pub(crate) filter: Option<String>,
 }
 
@@ -44,14 +45,17 @@ impl Wish {
                 "--native-only" => wish.native_only = true,
                 "--guest-only" => wish.guest_only = true,
                 "--engines" => wish.engines = true,
+                "--engines-only" => (wish.engines, wish.engines_only) = (true, true),
                 "--filter" => {
                     wish.filter = Some(words.next().ok_or("--filter needs a text")?.clone())
                 }
                 other => return Err(format!("test knows no {other:?}")),
             }
         }
-        if wish.native_only && wish.guest_only {
-            return Err("--native-only and --guest-only leave nothing to do".into());
+        if [wish.native_only, wish.guest_only, wish.engines_only].iter().filter(|it| **it).count()
+            > 1
+        {
+            return Err("two flags that say ONLY leave nothing to do".into());
         }
         Ok(wish)
     }
@@ -76,7 +80,8 @@ pub(crate) fn run(wish: &Wish) -> Result<u8> {
         };
         lines.push(format!("{name:8} {count}{left}  ({:.0} s)", since.elapsed().as_secs_f64()));
     };
-    if !wish.guest_only {
+    let native_too = !wish.guest_only && !wish.engines_only;
+    if native_too {
         let since = Instant::now();
         step("format", plain(cargo().args(["fmt", "--all", "--check"])), since);
         let since = Instant::now();
@@ -90,12 +95,12 @@ pub(crate) fn run(wish: &Wish) -> Result<u8> {
         step("engines", engines::run(wish), since);
     }
     // Whoever asks for one test does not ask for these.
-    if !wish.guest_only && wish.filter.is_none() {
+    if native_too && wish.filter.is_none() {
         let since = Instant::now();
         let smoke = bench::smoke();
         step("bench", smoke.map_or_else(|why| failed(&why), |()| Count::default()), since);
     }
-    if !wish.native_only {
+    if !wish.native_only && !wish.engines_only {
         let since = Instant::now();
         step("guest", in_guest(wish), since);
     }

@@ -23,7 +23,7 @@ use rrun_harness::guest::{Guest, Job};
 use rrun_harness::workspace;
 
 const USAGE: &str = "\
-cargo xtask test [--native-only | --guest-only] [--engines] [--filter TEXT]
+cargo xtask test [--native-only | --guest-only | --engines-only] [--engines] [--filter TEXT]
                           formatting, lints, all tests here, and the binary tests again in a guest with cgroup v2;
                           with --engines also the tests that start containerd, docker and podman
 cargo xtask demo          a real image, unpacked, limited and run; what it sees beside what the host sees
