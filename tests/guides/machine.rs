@@ -36,6 +36,7 @@ fi
 for variable in $(sed -n 's/^Environment=//p' "/etc/systemd/system/$unit.service.d/"*.conf 2>/dev/null); do
     export "$variable"
 done
+cd /
 setsid $daemon </dev/null >>"/run/$unit.log" 2>&1 &
 echo $! > "$file"
 for try in $(seq 500); do
