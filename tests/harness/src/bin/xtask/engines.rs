@@ -17,7 +17,7 @@ use crate::tally::Count;
 use crate::{Result, cargo};
 
 /// The files whose tests start container engines.
-pub(crate) const FILES: &[&str] = &["containerd", "docker", "podman", "article", "cri"];
+pub(crate) const FILES: &[&str] = &["containerd", "docker", "podman", "article", "cri", "guides"];
 
 /// Those that take longest, by parts of their names: they begin first.
 const LONG: &[&str] = &["both_through", "deployment", "pods_by", "docker_runs", "compose"];
