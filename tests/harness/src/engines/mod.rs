@@ -12,6 +12,7 @@ mod containerd;
 mod daemon;
 mod docker;
 mod image;
+pub(crate) mod kernel;
 mod podman;
 mod room;
 mod sets;
