@@ -5,18 +5,23 @@
 //! their directories: nothing here starts a service or installs a package. A newcomer would start a daemon on the host
 //! and clean up after it by name; everything of a room is in its namespaces, and ends with them.
 
+mod ability;
 pub mod article;
 mod cases;
 mod containerd;
+mod cri;
 mod daemon;
 mod docker;
 mod image;
+pub(crate) mod kernel;
 mod podman;
 mod room;
 mod sets;
 
+pub use ability::{Ability, Proof};
 pub use cases::Cases;
 pub use containerd::{Config, Containerd};
+pub use cri::client as cri_client;
 pub use daemon::Daemon;
 pub use docker::Docker;
 pub use image::Image;

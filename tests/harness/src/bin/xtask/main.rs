@@ -8,6 +8,7 @@
 mod bench;
 mod check;
 mod demo;
+mod engines;
 mod image;
 mod machine;
 mod show;
@@ -22,16 +23,16 @@ use rrun_harness::guest::{Guest, Job};
 use rrun_harness::workspace;
 
 const USAGE: &str = "\
-cargo xtask test [--native-only | --guest-only] [--engines] [--filter TEXT]
+cargo xtask test [--native-only | --guest-only | --engines-only] [--engines] [--filter TEXT]
                           formatting, lints, all tests here, and the binary tests again in a guest with cgroup v2;
-                          with --engines the tests that start containerd and docker, too
+                          with --engines also the tests that start containerd, docker and podman
 cargo xtask demo          a real image, unpacked, limited and run; what it sees beside what the host sees
 cargo xtask report [--quick] [--only PART,…] [--directory DIR]
                           measures what isolation costs and gives: target/isobench/{isobench.json,report.md,report.html}
 cargo xtask compare A B   two isobench.json side by side, with intervals and verdicts
 cargo xtask gate FILE [--bless] [--strict]
                           an isobench.json against bench/baseline: instructions within 2 %, counts exactly
-cargo xtask build         the static release binary
+cargo xtask build         both programs, static and optimized: rrun and its shim for containerd
 cargo xtask vm COMMAND…   a command in the guest: the host's files, a kernel and cgroups of its own
 cargo xtask guest-check   boots the guest and says what it has";
 
@@ -47,9 +48,10 @@ fn main() -> ExitCode {
         "report" => bench::report(rest),
         "compare" => bench::told("compare", rest),
         "gate" => bench::gate(rest),
-        "build" => build().map(|binary| {
+        "build" => build().and_then(|binary| {
             println!("{}", binary.display());
-            0
+            println!("{}", built("rrun", "containerd-shim-rrun-v2", &["--release"])?.display());
+            Ok(0)
         }),
         "vm" => vm(rest),
         "guest-check" => vm(&["sh".into(), "-c".into(), GUEST_FACTS.into()]),
