@@ -195,6 +195,9 @@ impl Pod {
         let (answer, created) = self.node.call("CreateContainer", &request)?;
         let it = json!({ "container_id": text(&answer, "container_id")? });
         let (_, started) = self.node.call("StartContainer", &it)?;
+        // Its end is no event at us: who asks for it to be stopped waits for it, and the payload ends by itself.
+        self.node
+            .call("StopContainer", &json!({ "container_id": it["container_id"], "timeout": 5 }))?;
         self.node.call("RemoveContainer", &it)?;
         Ok([created + started, created, started].map(Figure::bare).into())
     }
