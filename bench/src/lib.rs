@@ -24,6 +24,7 @@
 //! | [`noisy`] | what does a neighbour that misbehaves do to one that does not, and how exact are limits? |
 //! | [`traced`] | how much memory, how many instructions does the parent take? exactly, by ptrace |
 //! | [`services`] | what do real services cost, start to end, and what do their clients see? |
+//! | [`engines`] | what do containerd's shims cost, ours and its own? |
 //! | [`ports`] | how does a guest speak, and end, without a driver? |
 //! | [`filters`] | how many steps does a seccomp filter take for a call that it allows? |
 //!
@@ -31,6 +32,7 @@
 //! would get wrong: measuring all of A and then all of B on a machine whose load changes meanwhile.
 
 pub mod compare;
+pub mod engines;
 pub mod files;
 pub mod filters;
 pub mod gate;

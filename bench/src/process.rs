@@ -9,6 +9,10 @@
 //! newcomer would get wrong: the processor's time counts the children that the process has itself waited for, so it
 //! includes the container of `run`, and not that of `create`.
 
+mod outcome;
+
+pub use outcome::{Answer, Ended, Wrong};
+
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -32,55 +36,6 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a payload writes: seconds, nanoseconds, and its processor's counter.
 const WORDS: usize = size_of::<[u64; 3]>();
-
-/// Why there is no figure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wrong {
-    /// It was still at it when it was given up, and has been killed.
-    Hung(String),
-    /// It failed, or said what can't be.
-    Failed(String),
-}
-
-impl Wrong {
-    /// The sentence.
-    #[must_use]
-    pub fn sentence(&self) -> &str {
-        match self {
-            Self::Hung(sentence) | Self::Failed(sentence) => sentence,
-        }
-    }
-}
-
-/// A process that has ended well.
-#[derive(Debug, Clone, Copy)]
-pub struct Ended {
-    /// t0, by `CLOCK_MONOTONIC`.
-    pub began: Duration,
-    /// t3, by the same clock.
-    pub ended: Duration,
-    /// Of the processors, in user space and in the kernel.
-    pub cpu: Duration,
-    /// How often it had to leave a processor against its will.
-    pub switches: u32,
-}
-
-impl Ended {
-    /// t0→t3.
-    #[must_use]
-    pub fn wall(&self) -> Duration {
-        self.ended - self.began
-    }
-}
-
-/// What a payload said of its start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answer {
-    /// t1: its own clock at its first instruction.
-    pub first_instruction: Duration,
-    /// t2: when that arrived here.
-    pub first_byte: Duration,
-}
 
 /// The pipe that is the standard output of a container's process.
 #[derive(Debug)]
@@ -162,6 +117,13 @@ impl Voice {
             )));
         }
         Ok(Answer { first_instruction, first_byte })
+    }
+
+    /// All that was heard and not asked for yet, for who says words and no time.
+    #[must_use]
+    pub fn words(&mut self) -> Vec<u8> {
+        self.first_byte = None;
+        std::mem::take(&mut self.heard)
     }
 
     /// Hears what comes until `process` has ended, or, without one, until something came; `false` at the deadline.

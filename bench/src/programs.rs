@@ -12,6 +12,9 @@ use std::process::Command;
 /// Set for the parts of a report, whose programs have been built and installed once for all of them.
 pub const BUILT: &str = "RRUN_BENCH_BUILT";
 
+/// containerd's shim of ours, by the name that containerd looks for.
+const SHIM: &str = "containerd-shim-rrun-v2";
+
 /// Where they are.
 #[derive(Debug, Clone, Default)]
 pub struct Programs {
@@ -27,6 +30,8 @@ pub struct Programs {
     pub look: PathBuf,
     /// Ours; `RRUN_BENCH_RRUN` names another build of it.
     pub rrun: PathBuf,
+    /// containerd's shim of ours; `RRUN_BENCH_SHIM` names another build of it.
+    pub shim: PathBuf,
     /// runc of the machine.
     pub runc: Option<PathBuf>,
     /// crun of the machine.
@@ -45,13 +50,17 @@ impl Programs {
         let release = release_directory();
         let installed = release.join("installed");
         if std::env::var_os(BUILT).is_none() {
-            let named = std::env::var_os("RRUN_BENCH_RRUN").map(PathBuf::from);
-            build(named.is_none());
+            let ours = [("RRUN_BENCH_RRUN", "rrun"), ("RRUN_BENCH_SHIM", SHIM)];
+            let named =
+                ours.map(|(variable, name)| (std::env::var_os(variable).map(PathBuf::from), name));
+            build(named.iter().filter(|(at, _)| at.is_none()).map(|(_, name)| *name));
             fs::create_dir_all(&installed).must("make a directory for what is measured");
             for name in BINARIES {
                 install(&release.join(name), &installed, name);
             }
-            install(&named.unwrap_or_else(|| release.join("rrun")), &installed, "rrun");
+            for (at, name) in named {
+                install(&at.unwrap_or_else(|| release.join(name)), &installed, name);
+            }
         }
         Self {
             floor: installed.join("floor"),
@@ -60,6 +69,7 @@ impl Programs {
             lane_i_guest: installed.join("lane-i-guest"),
             look: installed.join("look"),
             rrun: installed.join("rrun"),
+            shim: installed.join(SHIM),
             runc: on_path("runc"),
             crun: on_path("crun"),
             youki: on_path("youki"),
@@ -84,15 +94,16 @@ pub fn api() -> Result<PathBuf, String> {
     Ok(release_directory().join("api"))
 }
 
-fn build(with_rrun: bool) {
+/// Of the project itself, those of `ours` that are built here.
+fn build<'a>(ours: impl Iterator<Item = &'a str>) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build.current_dir(workspace()).args(["build", "--release", "--quiet", "-p", "rrun-bench"]);
     for name in BINARIES {
         build.args(["--bin", name]);
     }
-    if with_rrun {
-        build.args(["-p", "rrun", "--bin", "rrun"]);
+    for name in ours {
+        build.args(["-p", "rrun", "--bin", name]);
     }
     assert!(build.status().must("start cargo").success(), "cargo could not build what is measured");
 }

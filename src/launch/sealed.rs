@@ -19,14 +19,7 @@ pub fn ensure(name: &CStr) -> Result<()> {
         // execveat(2) of a descriptor names the process after the descriptor's number.
         return nix::sys::prctl::set_name(name).context(|| "prctl(PR_SET_NAME)");
     }
-    let file = match sealed::read_only_mount() {
-        Err(rrun_sys::Errno(libc::EPERM)) => {
-            sealed::sealed_copy().context(|| "copy rrun into a sealed memory file")
-        }
-        other => other.context(|| "make a read-only mount of rrun"),
-    };
-    let file: OwnedFd =
-        file.map_err(|error| error.context("protect rrun from its containers"))?.into();
+    let file = program()?;
     let arguments: Vec<CString> = std::env::args_os()
         .map(|argument| CString::new(argument.into_vec()))
         .collect::<std::result::Result<_, _>>()
@@ -36,4 +29,18 @@ pub fn ensure(name: &CStr) -> Result<()> {
     argv.push(Argument::END);
     let errno = sealed::execute(file.as_raw_fd(), &argv);
     Err(Error::from(errno).context("execute the protected copy of rrun"))
+}
+
+/// This program, where nobody can write to it: what is executed from here need not protect itself.
+///
+/// # Errors
+/// As [`ensure`].
+pub fn program() -> Result<OwnedFd> {
+    let file = match sealed::read_only_mount() {
+        Err(rrun_sys::Errno(libc::EPERM)) => {
+            sealed::sealed_copy().context(|| "copy rrun into a sealed memory file")
+        }
+        other => other.context(|| "make a read-only mount of rrun"),
+    };
+    Ok(file.map_err(|error| error.context("protect rrun from its containers"))?.into())
 }

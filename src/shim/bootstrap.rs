@@ -17,8 +17,9 @@ use containerd_shim_protos::bootstrap_api::{BootstrapParams, BootstrapResult, Lo
 use protobuf::{Enum, Message, well_known_types::any::Any};
 use rrun::error::{Error, Kind, Result, ResultExt};
 use rrun::host::cgroup::{CgroupHost, OwnCgroup, below};
+use rrun::launch::sealed;
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -127,7 +128,9 @@ fn spawn(
 ) -> Result<Child> {
     let program = std::env::current_exe().context(|| "find this program")?;
     let log = log::open(bundle).context(|| "open the log")?;
-    let mut command = Command::new("/proc/self/exe");
+    // Protected already: otherwise the server would execute itself a second time for that.
+    let protected = sealed::program()?;
+    let mut command = Command::new(format!("/proc/self/fd/{}", protected.as_raw_fd()));
     command
         .arg0(&program)
         .args(["-namespace", &arguments.namespace, "-id", &arguments.id])

@@ -141,7 +141,12 @@ pub fn is_vm(subject: &str) -> bool {
 /// Which colour a subject has: its first word, if that is one that we know.
 #[must_use]
 pub fn family(subject: &str) -> &'static str {
-    let first = subject.split([' ', ',']).next().unwrap_or_default();
+    let first = match subject.split([' ', ',']).next().unwrap_or_default() {
+        // Of engines: our shim, and containerd's.
+        "shim" => "rrun",
+        "runc's" => "runc",
+        first => first,
+    };
     let known = ["rrun", "runc", "crun", "youki", "vm", "floor"];
     known.into_iter().find(|known| *known == first).unwrap_or("bare")
 }

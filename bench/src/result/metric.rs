@@ -42,11 +42,19 @@ pub enum Metric {
     M13,
     /// Services.
     M14,
+    /// Starts through engines' shims.
+    M15,
+    /// Memory of shims that wait.
+    M16,
+    /// Many pods at once.
+    M17,
+    /// Probes: many short `exec`s.
+    M18,
 }
 
 impl Metric {
     /// All, in the report's order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::M1,
         Self::M1c,
         Self::M1i,
@@ -64,6 +72,10 @@ impl Metric {
         Self::M12,
         Self::M13,
         Self::M14,
+        Self::M15,
+        Self::M16,
+        Self::M17,
+        Self::M18,
     ];
 
     /// A heading.
@@ -87,6 +99,10 @@ impl Metric {
             Self::M12 => "Noisy neighbours",
             Self::M13 => "Reach",
             Self::M14 => "Services",
+            Self::M15 => "Starts through engines",
+            Self::M16 => "Memory per idle shim",
+            Self::M17 => "Pods at once",
+            Self::M18 => "Probes",
         }
     }
 }

@@ -145,6 +145,12 @@ pub const PARTS: &[Part] = &[
         takes: [Duration::from_secs(20), Duration::from_secs(240)],
         measure: crate::services::measure,
     },
+    Part {
+        name: "engines",
+        about: "containerd's shims: starts, idle memory, pods at once, probes (M15 to M18)",
+        takes: [Duration::from_secs(20), Duration::from_secs(240)],
+        measure: crate::engines::measure,
+    },
 ];
 
 /// The part of this name.

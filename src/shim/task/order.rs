@@ -30,7 +30,6 @@ impl Task {
     /// On the loop's thread: a process has ended.
     fn ended(self: &Arc<Self>, exec_id: &str, end: End) {
         let mut all = self.lock();
-        let others = all.execs.values().any(|exec| exec.process.is_outstanding());
         if let Some(process) = all.find(exec_id) {
             process.end = Some(end);
             if let Some(streams) = &process.streams {
@@ -38,7 +37,7 @@ impl Task {
             }
         }
         drop(all);
-        if exec_id.is_empty() && others && !self.ends_with_init {
+        if exec_id.is_empty() && !self.ends_with_init {
             self.end_others();
         }
         self.settle();

@@ -2,6 +2,7 @@
 
 mod anchors;
 mod claims;
+mod engines;
 mod header;
 mod instructions;
 mod limits;
@@ -48,6 +49,7 @@ pub fn all(facts: &Facts) -> Vec<Section> {
         noisy::section(facts),
         reach::section(facts),
         services::section(facts),
+        engines::section(facts),
         anchors::section(facts),
         limits::section(facts),
         rows::section(facts),
