@@ -68,7 +68,12 @@ impl Containerd {
             .unwrap()
             .register_service(methods);
         server.start().unwrap();
-        Self { directory, namespace: "rrun-test".into(), events: Mutex::new(events), server: Some(server) }
+        Self {
+            directory,
+            namespace: "rrun-test".into(),
+            events: Mutex::new(events),
+            server: Some(server),
+        }
     }
 
     /// The address that shims are given as containerd's own; nobody listens there.

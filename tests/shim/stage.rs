@@ -14,7 +14,7 @@ use containerd_shim_protos::shim::oci;
 use containerd_shim_protos::{TaskClient, ttrpc};
 use protobuf::well_known_types::any::Any;
 use protobuf::{Message, MessageField};
-use rrun_harness::{Bundle, eventually};
+use rrun_harness::{Bundle, Leftovers, eventually};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
@@ -103,8 +103,7 @@ impl Stage {
     }
 
     pub fn start(&self, id: &str, exec_id: &str) -> ttrpc::Result<u32> {
-        let request =
-            StartRequest { id: id.into(), exec_id: exec_id.into(), ..Default::default() };
+        let request = StartRequest { id: id.into(), exec_id: exec_id.into(), ..Default::default() };
         self.task.start(timeout(), &request).map(|response| response.pid)
     }
 
@@ -129,8 +128,7 @@ impl Stage {
     }
 
     pub fn state(&self, id: &str, exec_id: &str) -> ttrpc::Result<StateResponse> {
-        let request =
-            StateRequest { id: id.into(), exec_id: exec_id.into(), ..Default::default() };
+        let request = StateRequest { id: id.into(), exec_id: exec_id.into(), ..Default::default() };
         self.task.state(timeout(), &request)
     }
 
@@ -179,9 +177,8 @@ impl Stage {
 
     /// The threads and the descriptors of the shim.
     pub fn held(&self) -> (usize, usize) {
-        let count = |what: &str| {
-            fs::read_dir(format!("/proc/{}/{what}", self.shim.pid)).unwrap().count()
-        };
+        let count =
+            |what: &str| fs::read_dir(format!("/proc/{}/{what}", self.shim.pid)).unwrap().count();
         (count("task"), count("fd"))
     }
 
@@ -193,7 +190,26 @@ impl Stage {
             now = self.held();
             now.0 <= before.0 && now.1 <= before.1
         });
-        assert!(rests, "threads and descriptors: {before:?} before, {now:?} after: {:?}", self.open());
+        assert!(
+            rests,
+            "threads and descriptors: {before:?} before, {now:?} after: {:?}",
+            self.open()
+        );
+    }
+
+    /// Asserts that nothing of a bundle is left but the shim, whose command line names it.
+    #[track_caller]
+    pub fn leaves_nothing_of(&self, bundle: &Bundle) {
+        let shim = format!("process {} ", self.shim.pid);
+        let mut left = Leftovers(Vec::new());
+        let clean = eventually(|| {
+            left = Leftovers::of(bundle);
+            left.0.retain(|line| !line.starts_with(&shim));
+            left.0.is_empty()
+        });
+        assert!(clean, "left behind:\n  {}", left.0.join("\n  "));
+        let recorded = self.root().join(&self.containerd.namespace).join(bundle.id());
+        assert!(!recorded.exists(), "{}", recorded.display());
     }
 
     /// What its descriptors are.

@@ -6,7 +6,7 @@
 use super::containerd::timeout;
 use super::stage::{Code, SIGKILL, SIGTERM, Stage, exec_request, lives, refused};
 use containerd_shim_protos::api::Status;
-use rrun_harness::{Bundle, Leftovers, eventually, requires};
+use rrun_harness::{Bundle, eventually, requires};
 
 #[test]
 fn an_exec_is_announced_started_and_deleted_with_its_code() {
@@ -94,9 +94,10 @@ fn a_missing_program_is_named_and_the_exec_may_be_deleted() {
     let bundle = Bundle::new().args(["probe", "sleep"]);
     let (stage, id) = (Stage::of(&bundle), bundle.id());
     stage.up(&bundle);
-    for (name, program, words) in
-        [("a", "nowhere", "executable file not found in $PATH"), ("b", "/nowhere", "no such file or directory")]
-    {
+    for (name, program, words) in [
+        ("a", "nowhere", "executable file not found in $PATH"),
+        ("b", "/nowhere", "no such file or directory"),
+    ] {
         stage.exec(id, name, &[program]).unwrap();
         let (code, said) = refused(stage.start(id, name));
         // docker's 127 comes from these words.
@@ -153,7 +154,7 @@ fn ends_before_the_container(bundle: &Bundle) {
     story[..3].sort();
     let told = ["exit a 137", "exit b 137", "exit c 137", "exit init 137", "delete 137"];
     assert_eq!(story, told);
-    Leftovers::assert_none(bundle);
+    stage.leaves_nothing_of(bundle);
 }
 
 #[test]
@@ -195,8 +196,13 @@ fn an_exec_that_meets_the_containers_end_is_refused_or_ended() {
             let story = stage.story(id, "delete 137");
             let at = |what: &str| story.iter().position(|told| told == what);
             for (name, started) in ["a", "b"].into_iter().zip(&started) {
-                let (began, end) = (at(&format!("started {name}")), at(&format!("exit {name} 137")));
-                assert_eq!((began.is_some(), end.is_some()), (started.is_ok(), started.is_ok()), "{story:?}");
+                let (began, end) =
+                    (at(&format!("started {name}")), at(&format!("exit {name} 137")));
+                assert_eq!(
+                    (began.is_some(), end.is_some()),
+                    (started.is_ok(), started.is_ok()),
+                    "{story:?}"
+                );
                 assert!(began <= end && end < at("exit init 137"), "{story:?}");
             }
         }

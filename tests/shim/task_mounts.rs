@@ -6,7 +6,7 @@ use super::stage::{Code, Stage, any, refused};
 use containerd_shim_protos::api::Mount;
 use nix::mount::{MsFlags, mount, umount};
 use protobuf::MessageField;
-use rrun_harness::{Bundle, Leftovers, harness_binary, requires};
+use rrun_harness::{Bundle, harness_binary, requires};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -97,7 +97,11 @@ fn an_overlay_of_a_hundred_layers_is_mounted_and_unmounted() {
         assert!(is_mount(&bundle.rootfs()), "until it is deleted");
         stage.delete(bundle.id(), "").unwrap();
         assert!(!is_mount(&bundle.rootfs()), "{case}");
-        assert_eq!(fs::read_to_string(Path::new(&upper).join("written")).unwrap(), "text", "{case}");
+        assert_eq!(
+            fs::read_to_string(Path::new(&upper).join("written")).unwrap(),
+            "text",
+            "{case}"
+        );
         for used in [upper, work] {
             fs::remove_dir_all(used).unwrap();
         }
@@ -122,7 +126,7 @@ fn a_snapshot_of_one_layer_is_bound_read_only_or_not() {
         assert!(!is_mount(&bundle.rootfs()));
         assert_eq!(Path::new(&snapshot).join("written").exists(), code == 0);
         assert!(Path::new(&snapshot).join("bin").exists(), "the snapshot was deleted");
-        Leftovers::assert_none(&bundle);
+        stage.leaves_nothing_of(&bundle);
     }
 }
 

@@ -6,11 +6,13 @@
 use super::containerd::timeout;
 use super::stage::{Code, SIGKILL, Stage, lives, refused, wait_request};
 use containerd_shim_protos::api::{
-    CreateTaskRequest, DeleteResponse, ShutdownRequest, StateRequest, StateResponse, Status, WaitResponse,
+    CreateTaskRequest, DeleteResponse, ShutdownRequest, StateRequest, StateResponse, Status,
+    WaitResponse,
 };
 use nix::sys::signal::{Signal, kill};
 use protobuf::Message;
 use rrun_harness::{Bundle, Leftovers, eventually, requires};
+use serde_json::json;
 use std::fs;
 use std::os::unix::net::UnixStream;
 
@@ -18,6 +20,8 @@ use std::os::unix::net::UnixStream;
 fn fifty_containers_are_created_at_once_and_end_each_for_itself() {
     requires!(root);
     let bundle = Bundle::new().args(["probe", "sleep"]);
+    let rootfs = bundle.rootfs();
+    let bundle = bundle.set("/root/path", json!(rootfs));
     let stage = Stage::of(&bundle);
     let request = stage.request(&bundle);
     let ids: Vec<String> = (0..50).map(|number| format!("{}-{number}", bundle.id())).collect();
@@ -28,7 +32,11 @@ fn fifty_containers_are_created_at_once_and_end_each_for_itself() {
         });
     };
     each(&|id| {
-        let request = CreateTaskRequest { id: id.into(), ..request.clone() };
+        let own = stage.containerd.directory.join(id);
+        fs::create_dir(&own).unwrap();
+        fs::copy(bundle.path().join("config.json"), own.join("config.json")).unwrap();
+        let own = own.display().to_string();
+        let request = CreateTaskRequest { id: id.into(), bundle: own, ..request.clone() };
         let pid = stage.ask(&request).unwrap();
         assert_eq!(stage.start(id, "").unwrap(), pid);
     });

@@ -9,7 +9,7 @@ use containerd_shim_protos::api::{CheckpointTaskRequest, CreateTaskRequest, Moun
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use protobuf::MessageField;
-use rrun_harness::{Bundle, Leftovers, eventually, requires};
+use rrun_harness::{Bundle, requires};
 use serde_json::json;
 use std::fs;
 use std::io::Write;
@@ -44,17 +44,7 @@ fn create_fails(
     let (code, words) = refused(stage.ask(&request));
     assert!(words.contains(part), "{words}");
     assert!(words.starts_with("OCI runtime create failed: ") || code == Code::ALREADY_EXISTS);
-    // Of the bundle: containers, mounts, processes, cgroups; the shim's own directory and command line are not meant.
-    let shim = format!("process {} ", stage.shim.pid);
-    let mut left = Leftovers(Vec::new());
-    let clean = eventually(|| {
-        left = Leftovers::of(bundle);
-        left.0.retain(|line| !line.starts_with(&shim));
-        left.0.is_empty()
-    });
-    assert!(clean, "{part}: {left:?}");
-    let recorded = stage.root().join(&stage.containerd.namespace).join(bundle.id());
-    assert!(!recorded.exists(), "{part}");
+    stage.leaves_nothing_of(bundle);
     stage.holds_no_more_than(held);
     code
 }
@@ -76,22 +66,27 @@ fn a_create_that_fails_at_any_stage_leaves_nothing() {
         request.options = MessageField::some(any("example.com/Other", vec![1]));
     });
     assert_eq!(code, Code::INVALID_ARGUMENT);
-    assert_eq!(fails("checkpoint", &|request| request.checkpoint = "/c".into()), Code::INVALID_ARGUMENT);
+    assert_eq!(
+        fails("checkpoint", &|request| request.checkpoint = "/c".into()),
+        Code::INVALID_ARGUMENT
+    );
     fails("/nowhere", &|request| request.rootfs.push(bind("/nowhere".as_ref())));
-    let code = fails("stdin", &|request| request.stdin = "/nowhere/fifo".into());
-    assert_eq!(code, Code::NOT_FOUND);
+    fails("stdin \"/nowhere/fifo\"", &|request| request.stdin = "/nowhere/fifo".into());
     fails("stdout", &|request| request.stdout = "tcp://there".into());
     fails("logger /nowhere", &|request| request.stdout = "binary:///nowhere".into());
     fails("before it was ready", &|request| request.stdout = "binary:///bin/false".into());
-    let code = fails("/nowhere/bundle", &|request| request.bundle = "/nowhere/bundle".into());
-    assert_eq!(code, Code::NOT_FOUND);
+    fails("/nowhere/bundle", &|request| request.bundle = "/nowhere/bundle".into());
 
     for (part, pointer, value) in [
-        ("config.json: process.args", "/process/args", json!([])),
+        ("no program to run (at /process/args)", "/process/args", json!([])),
         ("sysctl", "/linux/sysctl", json!({"kernel.nothing": "1"})),
-        ("/nowhere/source", "/mounts/5", json!({
-            "destination": "/sys", "type": "bind", "source": "/nowhere/source", "options": ["bind"],
-        })),
+        (
+            "/nowhere/source",
+            "/mounts/5",
+            json!({
+                "destination": "/sys", "type": "bind", "source": "/nowhere/source", "options": ["bind"],
+            }),
+        ),
         ("/nowhere/hook", "/hooks", json!({"createRuntime": [{"path": "/nowhere/hook"}]})),
     ] {
         let wrong = Bundle::new().set(pointer, value);
@@ -108,9 +103,11 @@ fn a_create_that_fails_at_any_stage_leaves_nothing() {
 #[test]
 fn a_missing_program_is_named() {
     requires!(root);
-    for (program, words) in
-        [("nowhere", "executable file not found in $PATH"), ("/nowhere", "no such file or directory"), ("/etc/passwd", "permission denied")]
-    {
+    for (program, words) in [
+        ("nowhere", "executable file not found in $PATH"),
+        ("/nowhere", "no such file or directory"),
+        ("/etc/passwd", "permission denied"),
+    ] {
         let bundle = Bundle::new().args([program]);
         let (stage, id) = (Stage::of(&bundle), bundle.id());
         let (said, story) = match stage.ask(&stage.request(&bundle)) {
@@ -128,7 +125,7 @@ fn a_missing_program_is_named() {
         };
         assert!(said.contains(words), "{said}");
         assert!(!story.contains(&"start".to_owned()), "{story:?}");
-        Leftovers::assert_none(&bundle);
+        stage.leaves_nothing_of(&bundle);
     }
 }
 
@@ -162,7 +159,9 @@ fn ids_that_could_lead_elsewhere_are_refused() {
         assert_eq!(code, Code::INVALID_ARGUMENT, "{id:?}: {words}");
         assert_eq!(refused(stage.state(id, "")).0, Code::NOT_FOUND, "{id:?}");
     }
-    assert!(stage.root().join(&stage.containerd.namespace).read_dir().map_or(0, Iterator::count) == 0);
+    assert!(
+        stage.root().join(&stage.containerd.namespace).read_dir().map_or(0, Iterator::count) == 0
+    );
     // What containerd allows.
     let odd = format!("{}-a.b_c+D", bundle.id());
     let request = CreateTaskRequest { id: odd.clone(), ..stage.request(&bundle) };
