@@ -14,8 +14,18 @@ mod portfolio;
 use std::fs;
 
 use composer::{Composer, get};
-use rrun_harness::engines::{Docker, Podman, Set, article};
+use rrun_harness::engines::Ability::Compose;
+use rrun_harness::engines::{Docker, Podman, Proof, Set, article};
 use rrun_harness::{Must, eventually, requires};
+
+/// What each test proves, for `docs/engines.md`.
+const _: &[Proof] = &[
+    ("the_bank_through_podman_compose", &[Compose]),
+    ("the_portfolio_through_podman_compose", &[Compose]),
+    ("both_through_docker_compose_1", &[Compose]),
+    ("both_through_docker_compose_2", &[Compose]),
+    ("the_portfolio_through_docker_compose_2_by_our_shim", &[Compose]),
+];
 
 #[test]
 #[ignore = "an engine: cargo xtask test --engines"]
@@ -47,6 +57,14 @@ fn both_through_docker_compose_2() {
     let docker = Docker::start(Set::Sid);
     bank::stands(&docker);
     portfolio::stands(&docker);
+}
+
+#[test]
+#[ignore = "an engine: cargo xtask test --engines"]
+fn the_portfolio_through_docker_compose_2_by_our_shim() {
+    requires!(root, busybox, service("nginx"), engines(Set::Sid));
+    let runtimes = serde_json::json!({ "rrun": { "runtimeType": "io.containerd.rrun.v2" } });
+    portfolio::stands(&Docker::with(Set::Sid, |config| config["runtimes"] = runtimes));
 }
 
 #[test]

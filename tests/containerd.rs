@@ -15,13 +15,15 @@ use rrun_harness::requires;
 use scene::{Scene, Way};
 
 fn every_case(set: Set, way: Way) {
-    let mut containerd = Containerd::start(set);
+    // Whom a label asks to restart containers looks every ten seconds otherwise.
+    let restart = "[plugins.\"io.containerd.internal.v1.restart\"]\n  interval = \"1s\"\n";
+    let mut containerd = Containerd::with(set, |config| config.extra.push_str(restart));
     let image = containerd.import(&Image::busybox("bb"));
     let mut cases = Cases::of(&format!("containerd of {}, {way:?}", set.name()));
-    for (name, case) in cases::ALL {
+    for (name, _, case) in cases::ALL {
         cases.case(name, || case(&Scene::new(&containerd, way, &image)));
     }
-    for (name, case) in crash::ALL {
+    for (name, _, case) in crash::ALL {
         cases.case(name, || case(&mut containerd, way, &image));
     }
     cases.end();

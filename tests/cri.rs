@@ -24,8 +24,15 @@ mod node;
 mod restart;
 
 use node::Node;
-use rrun_harness::engines::{Cases, Containerd, Image, Room, Set, article};
+use rrun_harness::engines::Ability::Compose;
+use rrun_harness::engines::{Cases, Containerd, Image, Proof, Room, Set, article};
 use rrun_harness::{Must, requires};
+
+/// What a test proves beside those of the lists, for `docs/engines.md`.
+const _: &[Proof] = &[
+    ("the_distributions_containerd_runs_the_deployment_by_runcs_shim", &[Compose]),
+    ("a_newer_containerd_runs_the_deployment_by_our_shim", &[Compose]),
+];
 
 /// What a pod is run by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +51,7 @@ fn every_case(way: Way) {
     );
     let image = containerd.import_to("k8s.io", &Image::busybox("localhost/bb:1"));
     let mut all = Cases::of(&format!("CRI of {}, {}", way.set.name(), way.handler));
-    for (name, case) in cases::ALL.iter().chain(ends::ALL) {
+    for (name, _, case) in cases::ALL.iter().chain(ends::ALL) {
         all.case(name, || case(&Node::new(&containerd, way.handler), &image));
     }
     for (name, case) in features::ALL {

@@ -20,10 +20,10 @@ fn every_case(set: Set, runtime: &'static str) {
     let docker = Docker::start(set);
     let image = docker.load(&Image::busybox("bb"));
     let mut cases = Cases::of(&format!("docker {}, {runtime}", docker.major()));
-    for (name, case) in cases::ALL {
+    for (name, _, case) in cases::ALL {
         cases.case(name, || case(&Scene::new(&docker, Some(runtime), &image)));
     }
-    for (name, case) in cases::BY_DEFAULT {
+    for (name, _, case) in cases::BY_DEFAULT {
         cases.case(&format!("{name}, by default"), || case(&Scene::new(&docker, None, &image)));
     }
     cases.case("build", || build::an_image_is_built(&docker, &image));

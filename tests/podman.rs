@@ -13,7 +13,23 @@ mod life;
 #[path = "podman/terminal.rs"]
 mod terminal;
 
-use rrun_harness::engines::{Image, Podman};
+use rrun_harness::engines::Ability::{
+    Delete, Exec, ExitCodes, Kill, Limits, Logs, Pause, Restart, Run, Stats, Tty, Update,
+};
+use rrun_harness::engines::{Image, Podman, Proof};
+
+/// What each test proves, for `docs/engines.md`.
+const _: &[Proof] = &[
+    ("a_container_runs_by_rrun_and_leaves_nothing", &[Run, Delete]),
+    ("exec_logs_top_stop_and_rm", &[Exec, Logs, Kill, Delete]),
+    ("a_terminal_has_the_size_of_ours_follows_it_and_hands_on_the_status", &[Tty]),
+    ("an_exec_has_a_terminal_of_its_own", &[Tty]),
+    ("limits_are_there_and_follow_an_update_and_stats_are_read", &[Limits, Update, Stats]),
+    ("a_paused_container_is_silent_until_it_is_resumed", &[Pause]),
+    ("restart_policies_act", &[Restart]),
+    ("what_cannot_be_executed_is_126_or_127_and_a_signal_counts", &[ExitCodes]),
+    ("a_container_that_wants_more_memory_than_it_has_is_killed", &[ExitCodes]),
+];
 
 /// The image of these tests.
 const IMAGE: &str = "localhost/tests:1";

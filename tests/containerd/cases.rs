@@ -3,27 +3,31 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use rrun_harness::engines::Ability::{
+    self, Delete, Exec, ExitCodes, Kill, Limits, Logs, OutOfMemory, Pause, Restart, Run, Stats, Tty,
+};
 use rrun_harness::{Must, Terminal, eventually};
 
 use super::scene::{Scene, Way};
 
 pub type Case = fn(&Scene<'_>);
 
-pub const ALL: &[(&str, Case)] = &[
-    ("run", run_gives_the_exit_code_and_both_streams),
-    ("errors", programs_that_cannot_be_run_say_why),
-    ("kill", a_killed_container_has_137),
-    ("exec", exec_gives_the_exit_code_and_both_streams),
-    ("exec on a terminal", exec_on_a_terminal),
-    ("run on a terminal", run_on_a_terminal),
-    ("stdin", stdin_reaches_the_container_and_ends),
-    ("log to a file", logs_go_to_a_file),
-    ("log to a program", logs_go_to_a_program),
-    ("limits", limits_are_seen_inside_and_outside),
-    ("out of memory", running_out_of_memory_is_an_event),
-    ("pause", pause_and_resume),
-    ("ps and metrics", processes_and_metrics_are_told),
-    ("events", events_are_in_order),
+pub const ALL: &[(&str, &[Ability], Case)] = &[
+    ("run", &[Run], run_gives_the_exit_code_and_both_streams),
+    ("errors", &[ExitCodes], programs_that_cannot_be_run_say_why),
+    ("kill", &[Kill, Delete, ExitCodes], a_killed_container_has_137),
+    ("exec", &[Exec], exec_gives_the_exit_code_and_both_streams),
+    ("exec on a terminal", &[Tty], exec_on_a_terminal),
+    ("run on a terminal", &[Tty], run_on_a_terminal),
+    ("stdin", &[], stdin_reaches_the_container_and_ends),
+    ("log to a file", &[Logs], logs_go_to_a_file),
+    ("log to a program", &[Logs], logs_go_to_a_program),
+    ("limits", &[Limits], limits_are_seen_inside_and_outside),
+    ("out of memory", &[OutOfMemory], running_out_of_memory_is_an_event),
+    ("pause", &[Pause], pause_and_resume),
+    ("ps and metrics", &[Stats], processes_and_metrics_are_told),
+    ("restart", &[Restart], a_label_restarts_it),
+    ("events", &[], events_are_in_order),
 ];
 
 fn run_gives_the_exit_code_and_both_streams(scene: &Scene<'_>) {
@@ -189,6 +193,20 @@ fn processes_and_metrics_are_told(scene: &Scene<'_>) {
     assert!(metrics.contains("67108864"), "no limit of memory in\n{metrics}");
     assert!(metrics.contains("pids.current"), "no processes in\n{metrics}");
     scene.end(137);
+}
+
+fn a_label_restarts_it(scene: &Scene<'_>) {
+    let label = |status: &str| format!("containerd.io/restart.status={status}");
+    scene.detach(&["--label", &label("running")], &["probe", "sleep"]);
+    let first = scene.listed().must("find the task").0;
+    scene.task(&["kill", "--signal", "SIGKILL"], &[]).success();
+    let again = || scene.listed().is_some_and(|(pid, is)| pid != first && is == "RUNNING");
+    assert!(eventually(again), "it is not restarted: {:?}", scene.listed());
+    // The one who restarts it is the one who stops it; to kill it here would be a race with him.
+    let label = ["containers", "label", &scene.id, &label("stopped")];
+    scene.containerd.call(&label).success();
+    assert!(eventually(|| scene.listed().is_none()), "it is not stopped: {:?}", scene.listed());
+    scene.containerd.call(&["containers", "delete", &scene.id]).success();
 }
 
 fn events_are_in_order(scene: &Scene<'_>) {

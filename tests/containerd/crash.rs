@@ -4,6 +4,7 @@ use std::fs;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rrun_harness::engines::Ability::{self, Delete};
 use rrun_harness::engines::{Cases, Containerd, Image, Set};
 use rrun_harness::{Must, eventually};
 
@@ -11,9 +12,9 @@ use super::scene::{Scene, Way};
 
 pub type Case = fn(&mut Containerd, Way, &str);
 
-pub const ALL: &[(&str, Case)] = &[
-    ("a killed shim leaves what delete cleans", a_killed_shim_is_cleaned_up),
-    ("a killed containerd finds its containers again", a_killed_containerd_loses_nothing),
+pub const ALL: &[(&str, &[Ability], Case)] = &[
+    ("a killed shim leaves what delete cleans", &[Delete], a_killed_shim_is_cleaned_up),
+    ("a killed containerd finds its containers again", &[], a_killed_containerd_loses_nothing),
 ];
 
 fn a_killed_shim_is_cleaned_up(containerd: &mut Containerd, way: Way, image: &str) {

@@ -4,19 +4,20 @@
 //! container sees it.
 
 use super::node::{Container, Node, number};
+use rrun_harness::engines::Ability::{self, Exec, Limits, Logs, Run, Stats, Tty, Update};
 use rrun_harness::{Terminal, eventually};
 use serde_json::{Value, json};
 
 pub type Case = fn(&Node<'_>, &str);
 
-pub const ALL: &[(&str, Case)] = &[
-    ("a pod", two_containers_of_a_pod_share_what_a_pod_shares),
-    ("exec", exec_gives_code_and_streams),
-    ("exec on a terminal", exec_on_a_terminal),
-    ("attach", attach_to_a_terminal),
-    ("logs", logs_are_lines_of_both_streams),
-    ("limits", limits_and_their_update_are_seen_inside),
-    ("stats", stats_are_those_of_the_container),
+pub const ALL: &[(&str, &[Ability], Case)] = &[
+    ("a pod", &[Run], two_containers_of_a_pod_share_what_a_pod_shares),
+    ("exec", &[Exec], exec_gives_code_and_streams),
+    ("exec on a terminal", &[Tty], exec_on_a_terminal),
+    ("attach", &[Tty], attach_to_a_terminal),
+    ("logs", &[Logs], logs_are_lines_of_both_streams),
+    ("limits", &[Limits, Update], limits_and_their_update_are_seen_inside),
+    ("stats", &[Stats], stats_are_those_of_the_container),
 ];
 
 /// Runs for as long as it is let, and ends at once when it is asked to.

@@ -5,14 +5,15 @@
 
 use super::cases::{Case, sh};
 use super::node::Node;
+use rrun_harness::engines::Ability::{self, Delete, ExitCodes, Kill, OutOfMemory, Restart};
 use serde_json::json;
 
-pub const ALL: &[(&str, Case)] = &[
-    ("exit codes", codes_and_reasons_are_told),
-    ("start error", a_program_that_is_not_there_is_a_start_error),
-    ("out of memory", a_lack_of_memory_is_the_reason),
-    ("stop", a_stop_gives_grace_and_then_kills),
-    ("restarts", a_container_made_again_counts_its_attempts),
+pub const ALL: &[(&str, &[Ability], Case)] = &[
+    ("exit codes", &[ExitCodes], codes_and_reasons_are_told),
+    ("start error", &[ExitCodes], a_program_that_is_not_there_is_a_start_error),
+    ("out of memory", &[OutOfMemory], a_lack_of_memory_is_the_reason),
+    ("stop", &[Kill, Delete], a_stop_gives_grace_and_then_kills),
+    ("restarts", &[Restart], a_container_made_again_counts_its_attempts),
 ];
 
 fn codes_and_reasons_are_told(node: &Node<'_>, image: &str) {

@@ -2,34 +2,38 @@
 
 use std::fs;
 
+use rrun_harness::engines::Ability::{
+    self, Delete, Exec, ExitCodes, Kill, Limits, Logs, OutOfMemory, Pause, Restart, Run, Stats,
+    Tty, Update,
+};
 use rrun_harness::{Must, Terminal, eventually};
 
 use super::scene::Scene;
 
 pub type Case = fn(&Scene<'_>);
 
-pub const ALL: &[(&str, Case)] = &[
-    ("run", run_gives_the_exit_code_and_both_streams),
-    ("errors", programs_that_cannot_be_run_have_126_and_127),
-    ("exec", exec_gives_the_exit_code_and_both_streams),
-    ("terminals", run_and_exec_on_a_terminal),
-    ("limits", limits_are_seen_inside),
-    ("out of memory", running_out_of_memory_is_told),
-    ("restart policy", a_restart_policy_acts),
-    ("pause", pause_and_unpause),
-    ("top and stats", processes_and_stats_are_told),
-    ("update", an_update_is_seen_inside),
-    ("stop and kill", stop_kill_and_restart),
-    ("port", a_published_port_answers),
-    ("health", a_health_check_decides),
-    ("mounts", volumes_tmpfs_ulimits_and_sysctls),
-    ("init", an_init_reaps),
+pub const ALL: &[(&str, &[Ability], Case)] = &[
+    ("run", &[Run, Logs], run_gives_the_exit_code_and_both_streams),
+    ("errors", &[ExitCodes], programs_that_cannot_be_run_have_126_and_127),
+    ("exec", &[Exec], exec_gives_the_exit_code_and_both_streams),
+    ("terminals", &[Tty], run_and_exec_on_a_terminal),
+    ("limits", &[Limits], limits_are_seen_inside),
+    ("out of memory", &[OutOfMemory, ExitCodes], running_out_of_memory_is_told),
+    ("restart policy", &[Restart], a_restart_policy_acts),
+    ("pause", &[Pause], pause_and_unpause),
+    ("top and stats", &[Stats], processes_and_stats_are_told),
+    ("update", &[Update], an_update_is_seen_inside),
+    ("stop and kill", &[Kill, Delete, ExitCodes], stop_kill_and_restart),
+    ("port", &[], a_published_port_answers),
+    ("health", &[], a_health_check_decides),
+    ("mounts", &[], volumes_tmpfs_ulimits_and_sysctls),
+    ("init", &[], an_init_reaps),
 ];
 
-pub const BY_DEFAULT: &[(&str, Case)] = &[
-    ("run", run_gives_the_exit_code_and_both_streams),
-    ("errors", programs_that_cannot_be_run_have_126_and_127),
-    ("exec", exec_gives_the_exit_code_and_both_streams),
+pub const BY_DEFAULT: &[(&str, &[Ability], Case)] = &[
+    ("run", &[Run, Logs], run_gives_the_exit_code_and_both_streams),
+    ("errors", &[ExitCodes], programs_that_cannot_be_run_have_126_and_127),
+    ("exec", &[Exec], exec_gives_the_exit_code_and_both_streams),
 ];
 
 fn run_gives_the_exit_code_and_both_streams(scene: &Scene<'_>) {

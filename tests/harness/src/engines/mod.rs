@@ -5,6 +5,7 @@
 //! their directories: nothing here starts a service or installs a package. A newcomer would start a daemon on the host
 //! and clean up after it by name; everything of a room is in its namespaces, and ends with them.
 
+mod ability;
 pub mod article;
 mod cases;
 mod containerd;
@@ -15,6 +16,7 @@ mod podman;
 mod room;
 mod sets;
 
+pub use ability::{Ability, Proof};
 pub use cases::Cases;
 pub use containerd::{Config, Containerd};
 pub use daemon::Daemon;

@@ -23,13 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(20 * 60);
 /// Of no use in a guest: virtual machines inside an emulated one, a file that is the same everywhere, and engines, whose
 /// packages it has no network for.
 const NOT_IN_GUESTS: &[&str] =
-    &["vm", "readme", "containerd", "docker", "podman", "article", "cri"];
+    &["vm", "readme", "containerd", "docker", "podman", "article", "cri", "guides"];
 
 /// What tests/services.rs runs.
 const SERVICES: &[&str] = &["postgresql", "nginx"];
 
 /// The files whose tests start container engines.
-const ENGINES: &[&str] = &["containerd", "docker", "podman", "article", "cri"];
+const ENGINES: &[&str] = &["containerd", "docker", "podman", "article", "cri", "guides"];
 
 /// What was asked for.
 #[derive(Debug, Default)]

@@ -31,7 +31,7 @@ cargo xtask report [--quick] [--only PART,…] [--directory DIR]
 cargo xtask compare A B   two isobench.json side by side, with intervals and verdicts
 cargo xtask gate FILE [--bless] [--strict]
                           an isobench.json against bench/baseline: instructions within 2 %, counts exactly
-cargo xtask build         the static release binary
+cargo xtask build         both programs, static and optimized: rrun and its shim for containerd
 cargo xtask vm COMMAND…   a command in the guest: the host's files, a kernel and cgroups of its own
 cargo xtask guest-check   boots the guest and says what it has";
 
@@ -47,9 +47,10 @@ fn main() -> ExitCode {
         "report" => bench::report(rest),
         "compare" => bench::told("compare", rest),
         "gate" => bench::gate(rest),
-        "build" => build().map(|binary| {
+        "build" => build().and_then(|binary| {
             println!("{}", binary.display());
-            0
+            println!("{}", built("rrun", "containerd-shim-rrun-v2", &["--release"])?.display());
+            Ok(0)
         }),
         "vm" => vm(rest),
         "guest-check" => vm(&["sh".into(), "-c".into(), GUEST_FACTS.into()]),
