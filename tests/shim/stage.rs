@@ -74,9 +74,14 @@ impl Stage {
         any("containerd.runc.v1.Options", options.write_to_bytes().unwrap())
     }
 
+    /// Notes that there may be a container of this request.
+    pub fn expects(&self, request: &CreateTaskRequest) {
+        self.asked.lock().unwrap().insert(request.id.clone(), request.bundle.clone().into());
+    }
+
     /// Create as `request` says.
     pub fn ask(&self, request: &CreateTaskRequest) -> ttrpc::Result<u32> {
-        self.asked.lock().unwrap().insert(request.id.clone(), request.bundle.clone().into());
+        self.expects(request);
         self.task.create(timeout(), request).map(|response| response.pid)
     }
 
@@ -272,6 +277,12 @@ pub fn refused<T: std::fmt::Debug>(answer: ttrpc::Result<T>) -> (Code, String) {
         ttrpc::Error::RpcStatus(status) => (status.code(), status.message),
         other => panic!("no refusal of the shim: {other}"),
     }
+}
+
+/// How often something is repeated: less in the emulated guest, where a start takes a second.
+pub fn often(times: usize) -> usize {
+    let is_emulated = fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains("QEMU"));
+    if is_emulated { times.div_ceil(10) } else { times }
 }
 
 /// Whether a process is there and has not ended.

@@ -4,7 +4,7 @@
 //! comes after it. So every other exit comes before.
 
 use super::containerd::timeout;
-use super::stage::{Code, SIGKILL, SIGTERM, Stage, exec_request, lives, refused};
+use super::stage::{Code, SIGKILL, SIGTERM, Stage, exec_request, lives, often, refused};
 use containerd_shim_protos::api::Status;
 use rrun_harness::{Bundle, eventually, requires};
 
@@ -44,7 +44,7 @@ fn an_exec_is_announced_started_and_deleted_with_its_code() {
 }
 
 #[test]
-fn a_hundred_that_die_at_once_are_told_of_in_order_and_nothing_is_kept() {
+fn hundreds_that_die_at_once_are_told_of_in_order_and_nothing_is_kept() {
     requires!(root);
     let bundle = Bundle::new().args(["probe", "sleep"]);
     let (stage, id) = (Stage::of(&bundle), bundle.id());
@@ -62,7 +62,7 @@ fn a_hundred_that_die_at_once_are_told_of_in_order_and_nothing_is_kept() {
     };
     (0..10).for_each(round);
     let held = stage.held();
-    (10..110).for_each(round);
+    (10..10 + often(200)).for_each(round);
     stage.holds_no_more_than(held);
     stage.end(id);
 }
@@ -178,7 +178,7 @@ fn an_exec_that_meets_the_containers_end_is_refused_or_ended() {
         let bundle = Bundle::new().args(["probe", "sleep"]);
         let bundle = if own_namespace { bundle } else { bundle.without_namespace("pid") };
         let (stage, id) = (Stage::of(&bundle), bundle.id());
-        for _ in 0..10 {
+        for _ in 0..often(10) {
             stage.up(&bundle);
             for name in ["a", "b"] {
                 stage.exec(id, name, &["probe", "sleep"]).unwrap();

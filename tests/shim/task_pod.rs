@@ -4,7 +4,7 @@
 //! again; the exit status of what ended meanwhile must be there still.
 
 use super::containerd::timeout;
-use super::stage::{Code, SIGKILL, Stage, lives, refused, wait_request};
+use super::stage::{Code, SIGKILL, Stage, lives, often, refused, wait_request};
 use containerd_shim_protos::api::{
     CreateTaskRequest, DeleteResponse, ShutdownRequest, StateRequest, StateResponse, Status,
     WaitResponse,
@@ -14,7 +14,29 @@ use protobuf::Message;
 use rrun_harness::{Bundle, Leftovers, eventually, requires};
 use serde_json::json;
 use std::fs;
+use std::io::Write;
 use std::os::unix::net::UnixStream;
+
+/// A call whose answer nobody reads.
+fn ask_and_leave(stage: &Stage, method: &str, request: &impl Message) -> UnixStream {
+    let mut stream = UnixStream::connect(&stage.shim.socket).unwrap();
+    let request = ttrpc::Request {
+        service: "containerd.task.v2.Task".into(),
+        method: method.into(),
+        payload: request.write_to_bytes().unwrap(),
+        ..Default::default()
+    };
+    let body = request.write_to_bytes().unwrap();
+    let length = u32::try_from(body.len()).unwrap();
+    let mut frame: Vec<u8> = ttrpc::MessageHeader::new_request(1, length).into();
+    frame.extend(body);
+    stream.write_all(&frame).unwrap();
+    stream
+}
+
+fn state_request(id: &str) -> StateRequest {
+    StateRequest { id: id.into(), ..Default::default() }
+}
 
 #[test]
 fn fifty_containers_are_created_at_once_and_end_each_for_itself() {
@@ -24,7 +46,8 @@ fn fifty_containers_are_created_at_once_and_end_each_for_itself() {
     let bundle = bundle.set("/root/path", json!(rootfs));
     let stage = Stage::of(&bundle);
     let request = stage.request(&bundle);
-    let ids: Vec<String> = (0..50).map(|number| format!("{}-{number}", bundle.id())).collect();
+    let ids: Vec<String> =
+        (0..often(50)).map(|number| format!("{}-{number}", bundle.id())).collect();
     let each = |act: &(dyn Fn(&str) + Sync)| {
         std::thread::scope(|scope| {
             let threads: Vec<_> = ids.iter().map(|id| scope.spawn(move || act(id))).collect();
@@ -55,7 +78,7 @@ fn fifty_containers_are_created_at_once_and_end_each_for_itself() {
         });
         stage.delete(id, "").unwrap();
     });
-    assert!(most.0 < 20, "{} threads for fifty idle containers", most.0);
+    assert!(most.0 < 20, "{} threads for idle containers", most.0);
     stage.shim.shutdown();
     assert!(stage.shim.ends() && !stage.shim.socket.exists());
     Leftovers::assert_none(&bundle);
@@ -67,7 +90,7 @@ fn both_versions_of_the_service_answer_alike() {
     let bundle = Bundle::new().args(["probe", "exit", "7"]);
     let (stage, id) = (Stage::of(&bundle), bundle.id());
     stage.create(&bundle);
-    let ask = StateRequest { id: id.into(), ..Default::default() };
+    let ask = state_request(id);
     let state = |version| {
         let answer = stage.shim.call(version, "State", &ask).unwrap();
         StateResponse::parse_from_bytes(&answer).unwrap()
@@ -80,7 +103,7 @@ fn both_versions_of_the_service_answer_alike() {
     };
     assert_eq!((wait(2), wait(2).exit_status), (wait(3), 7));
     assert_eq!(state(2), state(3));
-    let none = StateRequest { id: "none".into(), ..Default::default() };
+    let none = state_request("none");
     let [two, three] = [2, 3].map(|version| refused(stage.shim.call(version, "State", &none)));
     assert_eq!((two.0, &two), (Code::NOT_FOUND, &three));
     stage.delete(id, "").unwrap();
@@ -93,23 +116,9 @@ fn who_waited_may_come_back_and_nothing_is_kept_of_who_does_not() {
     let (stage, id) = (Stage::of(&bundle), bundle.id());
     stage.up(&bundle);
     let leave = || {
-        // A request for Wait, whose answer nobody reads.
-        let mut stream = UnixStream::connect(&stage.shim.socket).unwrap();
-        let request = ttrpc::Request {
-            service: "containerd.task.v2.Task".into(),
-            method: "Wait".into(),
-            payload: wait_request(id, "").write_to_bytes().unwrap(),
-            ..Default::default()
-        };
-        let body = request.write_to_bytes().unwrap();
-        let length = u32::try_from(body.len()).unwrap();
-        let mut frame: Vec<u8> = ttrpc::MessageHeader::new_request(1, length).into();
-        frame.extend(body);
-        std::io::Write::write_all(&mut stream, &frame).unwrap();
-        // It has been taken when another call on the same connection is answered; here, on another.
-        let client = stage.shim.task();
-        let asked = StateRequest { id: id.into(), ..Default::default() };
-        client.state(timeout(), &asked).unwrap();
+        drop(ask_and_leave(&stage, "Wait", &wait_request(id, "")));
+        // Answered after it, whether or not it was heard in time.
+        stage.shim.task().state(timeout(), &state_request(id)).unwrap();
     };
     (0..5).for_each(|_| leave());
     let held = stage.held();
@@ -182,4 +191,41 @@ fn a_deletion_is_done_and_told_once() {
     stage.shim.shutdown();
     assert!(stage.shim.ends());
     assert!(stage.containerd.is_silent());
+}
+
+/// containerd is killed in the middle of its calls; it finds the container when it is back, or nothing of it.
+#[test]
+fn a_caller_that_leaves_in_the_middle_takes_nothing_along() {
+    requires!(root);
+    let bundle = Bundle::new().args(["probe", "sleep"]);
+    let (stage, id) = (Stage::of(&bundle), bundle.id());
+    for wait in [true, false] {
+        let request = stage.request(&bundle);
+        stage.expects(&request);
+        let stream = ask_and_leave(&stage, "Create", &request);
+        if wait {
+            assert!(eventually(|| stage.state(id, "").is_ok()));
+        }
+        drop(stream);
+        // What the shim has read of it is done; a request in the socket of one who left may be none.
+        if eventually_soon(|| stage.state(id, "").is_ok()) {
+            stage.start(id, "").unwrap();
+            assert_eq!(stage.end(id), 137);
+        } else {
+            assert!(!wait, "a created container is gone");
+        }
+        stage.leaves_nothing_of(&bundle);
+    }
+}
+
+/// As `eventually`, for what need not come.
+fn eventually_soon(condition: impl Fn() -> bool) -> bool {
+    let mut tries = 0;
+    let mut came = false;
+    eventually(|| {
+        tries += 1;
+        came = condition();
+        came || tries > 50
+    });
+    came
 }
