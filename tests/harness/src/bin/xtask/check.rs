@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rrun_harness::engines::Set;
 use rrun_harness::guest::{Guest, Job};
 use rrun_harness::{wait_until, workspace};
 
@@ -192,6 +193,11 @@ fn in_guest(wish: &Wish) -> Count {
         if let Err(why) = rrun_harness::service_tree(service) {
             println!("{why}");
         }
+    }
+    if wish.engines
+        && let Err(why) = Set::Own.unpacked()
+    {
+        println!("{why}");
     }
     let here = |name: &str| match name {
         // Whoever asks for one test does not ask for this.
