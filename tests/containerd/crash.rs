@@ -82,9 +82,10 @@ fn a_killed_containerd_loses_nothing(containerd: &mut Containerd, way: Way, imag
 /// Everything that containerd and its shims execute while a container is made, entered and removed.
 pub fn no_rrun_is_executed(set: Set) {
     let containerd = Containerd::with(set, |config| {
-        // Only its own directory is known to exist, and that is where it is started.
-        let words = ["strace", "-f", "-qq", "-s", "256", "-e", "trace=execve", "-o", "trace"];
-        config.by = words.map(str::to_owned).to_vec();
+        // It is started in its own directory. As a process beside (`-D`): one that writes to a file and is the parent
+        // takes no signal, and the daemon would have to be killed.
+        let words = "strace -D -f -qq -s 256 -e trace=execve -e signal=none -o trace";
+        config.by = words.split(' ').map(str::to_owned).collect();
     });
     let trace = containerd.room().path().join("trace");
     let read = || fs::read_to_string(&trace).unwrap_or_default();

@@ -36,6 +36,7 @@ fi
 for variable in $(sed -n 's/^Environment=//p' "/etc/systemd/system/$unit.service.d/"*.conf 2>/dev/null); do
     export "$variable"
 done
+cd /
 setsid $daemon </dev/null >>"/run/$unit.log" 2>&1 &
 echo $! > "$file"
 for try in $(seq 500); do
@@ -103,6 +104,15 @@ impl Machine {
             other => panic!("{other} is no engine"),
         };
         self.paste(&line).success();
+    }
+
+    /// Gives containerd an image for pods, which waits when it is run.
+    #[track_caller]
+    pub fn give_to_pods(&self, name: &str) {
+        let image = Image::busybox(name).config("Cmd", serde_json::json!(["sleep", "1000000"]));
+        let archive = image.write(self.room.path());
+        self.paste(&format!("ctr --namespace k8s.io images import {}", archive.display()))
+            .success();
     }
 
     #[track_caller]

@@ -248,7 +248,7 @@ fn table() -> String {
         for Member { version, way, test: (file, test), .. } in family.members {
             let test =
                 test.map_or_else(|| "one for each case".to_owned(), |test| format!("`{test}`"));
-            let test = format!("tests/{file}.rs: {test}");
+            let test = format!("[{file}.rs](../tests/{file}.rs): {test}");
             row(&mut text, [format!("{} {version}", family.title), (*way).to_owned(), test]);
         }
     }
@@ -284,8 +284,11 @@ fn marks(text: &mut String, cells: &[Cells]) {
 /// Each ability's line of cases and reasons.
 #[track_caller]
 fn cases(text: &mut String, cells: &[Cells]) {
-    let titles = FAMILIES.iter().map(|family| family.title);
-    row(text, ["proved"].into_iter().chain(titles).map(str::to_owned));
+    let titles = FAMILIES.iter().map(|family| {
+        let links = family.sources.iter().map(|(file, _)| format!("[{file}](../tests/{file})"));
+        format!("{}: {}", family.title, links.collect::<Vec<_>>().join(", "))
+    });
+    row(text, ["proved".to_owned()].into_iter().chain(titles));
     rule(text, FAMILIES.len() + 1);
     for ability in Ability::ALL {
         let each = FAMILIES.iter().zip(cells).map(|(family, cells)| {

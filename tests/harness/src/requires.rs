@@ -143,7 +143,7 @@ pub fn missing(need: Need) -> Option<String> {
             "needs a block device".into(),
         ),
         Need::Service(package) => crate::service_tree(package).err(),
-        Need::Engines(set) => set.unpacked().err(),
+        Need::Engines(set) => set.unpacked().err().or_else(|| crate::engines::kernel::missing(set)),
         Need::UserNamespaces => {
             unless(user_namespaces(), "needs user namespaces for ordinary users".into())
         }

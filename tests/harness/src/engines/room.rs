@@ -91,8 +91,9 @@ impl Room {
         command.arg("--target").arg(self.first.to_string());
         // nsenter waits outside, and is what a test ends: its child must not live on.
         command.args(["--mount", "--net", "--pid", "--", "setpriv", "--pdeathsig", "KILL"]);
-        command.arg(program);
-        command.current_dir(&self.directory).env("PATH", self.search_path());
+        // Who enters a mount namespace is at its root, wherever it was before.
+        command.args(["env", "--chdir"]).arg(&self.directory).arg(program);
+        command.env("PATH", self.search_path());
         command.envs(self.set.environment()).env("HOME", self.directory.join("lib"));
         // What the one who runs the tests has set must not lead an engine's client elsewhere.
         for name in ["DOCKER_HOST", "CONTAINERD_ADDRESS", "CONTAINERD_NAMESPACE", "NOTIFY_SOCKET"] {

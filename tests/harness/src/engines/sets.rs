@@ -6,10 +6,9 @@
 //! sid's would not even load.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 
 use crate::packages::{output, target_directory};
 use crate::runtime::unique;
@@ -63,6 +62,9 @@ const SID: &str = "http://deb.debian.org/debian sid main";
 /// Where Debian's `debian-archive-keyring` puts the keys.
 const KEYS: &str = "usr/share/keyrings/debian-archive-keyring.gpg";
 
+/// Beside the packages' files: which they are.
+const CONTENTS: &str = "packages";
+
 /// A set of engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Set {
@@ -78,24 +80,45 @@ impl Set {
     /// # Errors
     /// A sentence saying what is missing: the network, apt.
     pub fn unpacked(self) -> Result<PathBuf, String> {
-        // Two tests of one process ask at once; each would fetch all of it. One lock each: sid's set asks for the other.
-        static EACH: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
-        let _guard = EACH[usize::from(self == Set::Sid)].lock();
         let cache = target_directory()?.join("engines");
         let tree = cache.join(self.name());
-        if tree.is_dir() {
+        let wanted = self.wanted().join("\n");
+        let whole = || fs::read_to_string(tree.join(CONTENTS)).is_ok_and(|text| text == wanted);
+        if whole() {
+            return Ok(tree);
+        }
+        let about = |why: String| format!("needs the engines of {}: {why}", self.name());
+        // Tests, of this process and others, ask at once; each would fetch all of it. One lock each: sid's set asks for
+        // the other. Released with the file.
+        fs::create_dir_all(&cache).map_err(|e| about(e.to_string()))?;
+        let lock = File::create(cache.join(format!("{}.lock", self.name())));
+        let lock = lock.and_then(|file| file.lock().map(|()| file));
+        let _lock = lock.map_err(|e| about(format!("lock {}: {e}", cache.display())))?;
+        if whole() {
             return Ok(tree);
         }
         let partial = cache.join(unique("partial"));
         let root = partial.join("root");
-        fs::create_dir_all(&root).map_err(|e| format!("make {}: {e}", root.display()))?;
-        let made = self.unpack(&partial, &root).and_then(|()| {
-            // A rename, so that an interrupted download is never taken for a set; who comes second finds it made.
-            fs::rename(&root, &tree)
-                .or_else(|e| if tree.is_dir() { Ok(()) } else { Err(e.to_string()) })
+        let made = fs::create_dir_all(&root).map_err(|e| format!("make {}: {e}", root.display()));
+        let made = made.and_then(|()| self.unpack(&partial, &root)).and_then(|()| {
+            let told = |e: std::io::Error| format!("keep the unpacked packages: {e}");
+            fs::write(root.join(CONTENTS), &wanted).map_err(told)?;
+            // One of an older list of packages; a rename, so that what is interrupted is never taken for a set.
+            if tree.is_dir() {
+                fs::rename(&tree, partial.join("old")).map_err(told)?;
+            }
+            fs::rename(&root, &tree).map_err(told)
         });
         drop(fs::remove_dir_all(&partial));
-        made.map(|()| tree).map_err(|why| format!("needs the engines of {}: {why}", self.name()))
+        made.map(|()| tree).map_err(about)
+    }
+
+    /// The names of its packages; more are unpacked with those of the distribution.
+    fn wanted(self) -> &'static [&'static str] {
+        match self {
+            Set::Own => OWN,
+            Set::Sid => NEWER,
+        }
     }
 
     /// `bookworm`, `noble`, …; `sid`.
@@ -161,8 +184,8 @@ impl Set {
             Set::Sid => Set::Own.unpacked().and_then(|_| Apt::of_sid(partial))?,
         };
         let names = match self {
-            Set::Own => apt.closure(OWN)?,
-            Set::Sid => NEWER.iter().map(|&name| name.to_owned()).collect(),
+            Set::Own => apt.closure(self.wanted())?,
+            Set::Sid => self.wanted().iter().map(|&name| name.to_owned()).collect(),
         };
         eprintln!("unpacking {} packages of {}", names.len(), self.name());
         apt.unpack(&names, partial, root)

@@ -10,26 +10,21 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rrun_harness::engines::Set;
 use rrun_harness::guest::{Guest, Job};
 use rrun_harness::{wait_until, workspace};
 
 use crate::tally::{Count, Tally, executables};
-use crate::{Result, bench, cargo, machine, target};
+use crate::{Result, bench, cargo, engines, machine, target};
 
 /// Longer than either half has ever taken on two emulated processors.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
 
-/// Of no use in a guest: virtual machines inside an emulated one, a file that is the same everywhere, and engines, whose
-/// packages it has no network for.
-const NOT_IN_GUESTS: &[&str] =
-    &["vm", "readme", "containerd", "docker", "podman", "article", "cri", "guides"];
+/// Of no use in a guest: virtual machines inside an emulated one, and a file that is the same everywhere. Nor are there
+/// engines, whose packages it has no network for.
+const NOT_IN_GUESTS: &[&str] = &["vm", "readme"];
 
 /// What tests/services.rs runs.
 const SERVICES: &[&str] = &["postgresql", "nginx"];
-
-/// The files whose tests start container engines.
-const ENGINES: &[&str] = &["containerd", "docker", "podman", "article", "cri", "guides"];
 
 /// What was asked for.
 #[derive(Debug, Default)]
@@ -37,7 +32,8 @@ pub(crate) struct Wish {
     native_only: bool,
     guest_only: bool,
     engines: bool,
-    filter: Option<String>,
+    engines_only: bool,
+    pub(crate) filter: Option<String>,
 }
 
 impl Wish {
@@ -49,14 +45,17 @@ impl Wish {
                 "--native-only" => wish.native_only = true,
                 "--guest-only" => wish.guest_only = true,
                 "--engines" => wish.engines = true,
+                "--engines-only" => (wish.engines, wish.engines_only) = (true, true),
                 "--filter" => {
                     wish.filter = Some(words.next().ok_or("--filter needs a text")?.clone())
                 }
                 other => return Err(format!("test knows no {other:?}")),
             }
         }
-        if wish.native_only && wish.guest_only {
-            return Err("--native-only and --guest-only leave nothing to do".into());
+        if [wish.native_only, wish.guest_only, wish.engines_only].iter().filter(|it| **it).count()
+            > 1
+        {
+            return Err("two flags that say ONLY leave nothing to do".into());
         }
         Ok(wish)
     }
@@ -68,13 +67,21 @@ pub(crate) fn run(wish: &Wish) -> Result<u8> {
     machine::need(machine::TESTS)?;
     machine::need(machine::GUEST)?;
     machine::need(machine::BENCHMARKS)?;
+    if wish.engines {
+        machine::need(machine::ENGINES)?;
+    }
     let mut lines = Vec::new();
     let mut sum = Count::default();
     let mut step = |name: &str, count: Count, since: Instant| {
         sum.add(count);
-        lines.push(format!("{name:8} {count}  ({:.0} s)", since.elapsed().as_secs_f64()));
+        let left = match count.left {
+            0 => String::new(),
+            left => format!(", {left} left to --engines"),
+        };
+        lines.push(format!("{name:8} {count}{left}  ({:.0} s)", since.elapsed().as_secs_f64()));
     };
-    if !wish.guest_only {
+    let native_too = !wish.guest_only && !wish.engines_only;
+    if native_too {
         let since = Instant::now();
         step("format", plain(cargo().args(["fmt", "--all", "--check"])), since);
         let since = Instant::now();
@@ -85,17 +92,20 @@ pub(crate) fn run(wish: &Wish) -> Result<u8> {
     }
     if !wish.guest_only && wish.engines {
         let since = Instant::now();
-        step("engines", with_engines(wish), since);
+        step("engines", engines::run(wish), since);
     }
     // Whoever asks for one test does not ask for these.
-    if !wish.guest_only && wish.filter.is_none() {
+    if native_too && wish.filter.is_none() {
         let since = Instant::now();
         let smoke = bench::smoke();
         step("bench", smoke.map_or_else(|why| failed(&why), |()| Count::default()), since);
     }
-    if !wish.native_only {
+    if !wish.native_only && !wish.engines_only {
         let since = Instant::now();
         step("guest", in_guest(wish), since);
+    }
+    if !wish.engines {
+        sum.leave_out();
     }
     println!("\n{}\ntotal {:.0} s", lines.join("\n"), started.elapsed().as_secs_f64());
     println!("{sum}");
@@ -103,7 +113,7 @@ pub(crate) fn run(wish: &Wish) -> Result<u8> {
 }
 
 /// A step without tests of its own: it counts only when it fails.
-fn plain(command: &mut Command) -> Count {
+pub(crate) fn plain(command: &mut Command) -> Count {
     let words: Vec<_> =
         command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
     println!("$ cargo {}", words.join(" "));
@@ -111,7 +121,7 @@ fn plain(command: &mut Command) -> Count {
     Count { failed: u64::from(!passed), ..Count::default() }
 }
 
-fn failed(why: &str) -> Count {
+pub(crate) fn failed(why: &str) -> Count {
     println!("FAILED: {why}");
     Count { failed: 1, ..Count::default() }
 }
@@ -131,25 +141,8 @@ fn native(wish: &Wish) -> Count {
     tallied(&mut command, io::stdout()).unwrap_or_else(|why| failed(&why))
 }
 
-/// The tests of [`ENGINES`] that wait for this: each starts daemons, which are unpacked before the first asks for them.
-fn with_engines(wish: &Wish) -> Count {
-    for set in [Set::Own, Set::Sid] {
-        // A test that misses its engines says so itself.
-        if let Err(why) = set.unpacked() {
-            println!("{why}");
-        }
-    }
-    let mut command = cargo();
-    command.args(["test", "--workspace", "--no-fail-fast"]).env("RRUN_PREBUILT", "1");
-    command.args(ENGINES.iter().flat_map(|name| ["--test", name]));
-    command.args(["--", "--ignored", "--test-threads=2"]);
-    command.args(&wish.filter);
-    println!("$ cargo test --test {} -- --ignored", ENGINES.join(" --test "));
-    tallied(&mut command, io::stdout()).unwrap_or_else(|why| failed(&why))
-}
-
 /// Runs a command to its end and counts; a failure that no test reported counts as one.
-fn tallied(command: &mut Command, onward: impl Write + Send + 'static) -> Result<Count> {
+pub(crate) fn tallied(command: &mut Command, onward: impl Write + Send + 'static) -> Result<Count> {
     let told = |e: io::Error| format!("run the tests: {e}");
     let (mut reader, writer) = io::pipe().map_err(told)?;
     let errors = writer.try_clone().map_err(told)?;
@@ -197,8 +190,9 @@ fn in_guest(wish: &Wish) -> Count {
             println!("{why}");
         }
     }
-    let prepared =
-        test_executables().and_then(|tests| Ok((tests, Guest::prepare(&target().join("guest"))?)));
+    let here = |name: &str| !NOT_IN_GUESTS.contains(&name) && !engines::FILES.contains(&name);
+    let prepared = test_executables(here)
+        .and_then(|tests| Ok((tests, Guest::prepare(&target().join("guest"))?)));
     let (tests, guest) = match prepared {
         Ok(prepared) => prepared,
         Err(why) => return failed(&why),
@@ -223,7 +217,7 @@ fn in_guest(wish: &Wish) -> Count {
 }
 
 /// A poisoned lock means that another worker failed; what it guards is still a plain count or list.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -248,19 +242,21 @@ fn guest_test(guest: &Guest, test: &Path, wish: &Wish) -> (Count, String) {
     (count, format!("{}{ending}", String::from_utf8_lossy(&said)))
 }
 
-fn test_executables() -> Result<Vec<PathBuf>> {
+/// The test executables of files with these names.
+pub(crate) fn test_executables(wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
     let mut command = cargo();
     // The whole workspace, as natively: another selection would unify features differently and rebuild everything.
     command.args(["test", "--workspace", "--no-run", "--message-format=json"]);
     let output = command.stderr(Stdio::null()).output().map_err(|e| format!("cargo: {e}"))?;
     let mut found = executables(&output.stdout, "test");
-    found.retain(|test| {
-        // NAME-HASH
-        let name = test.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let name = name.rsplit_once('-').map_or(name, |(name, _)| name);
-        !NOT_IN_GUESTS.contains(&name)
-    });
+    found.retain(|test| wanted(file_of(test)));
     if found.is_empty() { Err("there are no binary tests to run".into()) } else { Ok(found) }
+}
+
+/// NAME of NAME-HASH
+pub(crate) fn file_of(executable: &Path) -> &str {
+    let name = executable.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.rsplit_once('-').map_or(name, |(name, _)| name)
 }
 
 #[cfg(test)]

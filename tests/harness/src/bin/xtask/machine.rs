@@ -33,6 +33,20 @@ pub(crate) const TESTS: &[Tool] = &[
     ("setpriv", "util-linux"),
 ];
 
+/// What the tests with engines need beside: the engines themselves are unpacked, not installed.
+pub(crate) const ENGINES: &[Tool] = &[
+    ("busybox", "busybox-static"),
+    ("curl", "curl"),
+    ("openssl", "openssl"),
+    ("strace", "strace"),
+    ("nsenter", "util-linux"),
+    ("mount", "mount"),
+    ("ps", "procps"),
+    ("modprobe", "kmod"),
+    // The one that Debian's docker-compose and podman-compose have their modules for.
+    ("/usr/bin/python3", "python3"),
+];
+
 /// What the benchmarks compare rrun with, and what they are made with, beside the guest.
 pub(crate) const BENCHMARKS: &[Tool] = &[
     ("runc", "runc"),

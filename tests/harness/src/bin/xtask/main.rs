@@ -8,6 +8,7 @@
 mod bench;
 mod check;
 mod demo;
+mod engines;
 mod image;
 mod machine;
 mod show;
@@ -22,9 +23,9 @@ use rrun_harness::guest::{Guest, Job};
 use rrun_harness::workspace;
 
 const USAGE: &str = "\
-cargo xtask test [--native-only | --guest-only] [--engines] [--filter TEXT]
+cargo xtask test [--native-only | --guest-only | --engines-only] [--engines] [--filter TEXT]
                           formatting, lints, all tests here, and the binary tests again in a guest with cgroup v2;
-                          with --engines the tests that start containerd and docker, too
+                          with --engines also the tests that start containerd, docker and podman
 cargo xtask demo          a real image, unpacked, limited and run; what it sees beside what the host sees
 cargo xtask report [--quick] [--only PART,…] [--directory DIR]
                           measures what isolation costs and gives: target/isobench/{isobench.json,report.md,report.html}
