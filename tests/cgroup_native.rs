@@ -131,8 +131,7 @@ impl Sleeper {
         let this = Self(sleep.arg("60").stdout(Stdio::null()).spawn().expect("sleep"));
         let procs = cgroup.unified_path().expect("unified").join("cgroup.procs");
         fs::write(procs, this.0.id().to_string()).expect("joined");
-        let id = this.0.id().to_string();
-        let join = |tasks| nix::unistd::write(tasks, id.as_bytes()).is_ok();
+        let join = |tasks| nix::unistd::write(tasks, this.0.id().to_string().as_bytes()).is_ok();
         assert!(cgroup.open_tasks().expect("opened v1").iter().all(join));
         this
     }
