@@ -187,7 +187,8 @@ impl Pod {
         let container = json!({
             "metadata": { "name": "payload", "attempt": attempt },
             "image": { "image": self.node.image },
-            "command": ["/bin/true"],
+            // One that ends at once would race with the interface's own picture of it.
+            "command": ["/bin/true", "pause"],
             "log_path": format!("payload-{attempt}.log"),
             "linux": { "security_context": { "namespace_options": { "network": "NODE" } } },
         });
@@ -195,9 +196,8 @@ impl Pod {
         let (answer, created) = self.node.call("CreateContainer", &request)?;
         let it = json!({ "container_id": text(&answer, "container_id")? });
         let (_, started) = self.node.call("StartContainer", &it)?;
-        // Its end is no event at us: who asks for it to be stopped waits for it, and the payload ends by itself.
         self.node
-            .call("StopContainer", &json!({ "container_id": it["container_id"], "timeout": 5 }))?;
+            .call("StopContainer", &json!({ "container_id": it["container_id"], "timeout": 0 }))?;
         self.node.call("RemoveContainer", &it)?;
         Ok([created + started, created, started].map(Figure::bare).into())
     }
