@@ -47,7 +47,7 @@
 //! launch          PARENT                                 CHILD: pid 1 of its namespaces, in its cgroup
 //!                 cgroup, descriptors, lowered script
 //!                 clone3 -----------------------------> interprets the script
-//!                 id maps, v1 cgroups  <-- Cloned ----- joins namespaces
+//!                 id maps              <-- Cloned ----- joins v1 cgroups, namespaces
 //!                 createRuntime hooks  <-- Rootfs ----- mounts, devices
 //!                                                       createContainer hooks; masks; pivot; sysctls; limits
 //!                 record, pid file     <-- Ready ------ the program is found

@@ -127,12 +127,12 @@ struct Sleeper(Child);
 
 impl Sleeper {
     fn inside(cgroup: &Cgroup) -> Self {
-        let sleep =
-            Command::new("sleep").arg("60").stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let this = Self(sleep.expect("sleep"));
+        let mut sleep = Command::new("sleep");
+        let this = Self(sleep.arg("60").stdout(Stdio::null()).spawn().expect("sleep"));
         let procs = cgroup.unified_path().expect("unified").join("cgroup.procs");
         fs::write(procs, this.0.id().to_string()).expect("joined");
-        cgroup.join_v1(this.pid()).expect("joined v1");
+        let join = |tasks| nix::unistd::write(tasks, this.0.id().to_string().as_bytes()).is_ok();
+        assert!(cgroup.open_tasks().expect("opened v1").iter().all(join));
         this
     }
 

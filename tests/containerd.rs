@@ -10,7 +10,7 @@ mod crash;
 #[path = "containerd/scene.rs"]
 mod scene;
 
-use rrun_harness::engines::{Cases, Containerd, Image, Set};
+use rrun_harness::engines::{Ability, Cases, Containerd, Image, Set};
 use rrun_harness::requires;
 use scene::{Scene, Way};
 
@@ -55,6 +55,23 @@ fn the_distributions_containerd_runs_our_shim() {
 fn a_newer_containerd_runs_our_shim() {
     requires!(root, busybox, engines(Set::Sid));
     every_case(Set::Sid, Way::OurShim);
+}
+
+/// What the kernel does about limits, where all of them are cgroup2's: `cargo xtask test --engines` runs it in its guest.
+#[test]
+#[ignore = "an engine: cargo xtask test --engines"]
+fn in_a_guest_our_shim_keeps_limits_in_cgroup2() {
+    requires!(root, busybox, cgroup_v2("memory"), cgroup_v2("cpu"), engines(Set::Own));
+    let about = [Ability::Limits, Ability::OutOfMemory, Ability::Pause, Ability::Stats];
+    let containerd = Containerd::start(Set::Own);
+    let image = containerd.import(&Image::busybox("bb"));
+    let mut cases = Cases::of("containerd in a guest");
+    for (name, abilities, case) in cases::ALL {
+        if abilities.iter().any(|ability| about.contains(ability)) {
+            cases.case(name, || case(&Scene::new(&containerd, Way::OurShim, &image)));
+        }
+    }
+    cases.end();
 }
 
 #[test]

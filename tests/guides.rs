@@ -9,6 +9,8 @@
 mod machine;
 #[path = "guides/page.rs"]
 mod page;
+#[path = "guides/pods.rs"]
+mod pods;
 #[path = "guides/table.rs"]
 mod table;
 #[path = "guides/troubles.rs"]
@@ -77,11 +79,19 @@ fn follow(name: &str, set: Set) {
                 }
             }
             // Another is a manifest, for a cluster.
-            Kind::File(path) if path.starts_with('/') => machine.write(path, &block.text),
+            Kind::File(path) if path.starts_with('/') => {
+                machine.write(path, &block.text);
+                if name == "kubernetes" && path.starts_with("/etc/containerd/") {
+                    pods::allow(&machine, path);
+                }
+            }
             Kind::File(_) => {}
         }
     }
     troubles::provoke(name, &machine);
+    if name == "kubernetes" {
+        pods::run(&machine);
+    }
 }
 
 macro_rules! guides {

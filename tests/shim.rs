@@ -11,6 +11,22 @@ mod cleanup;
 mod containerd;
 #[path = "shim/input.rs"]
 mod input;
+#[path = "shim/stage.rs"]
+mod stage;
+#[path = "shim/task_exec.rs"]
+mod task_exec;
+#[path = "shim/task_io.rs"]
+mod task_io;
+#[path = "shim/task_life.rs"]
+mod task_life;
+#[path = "shim/task_limits.rs"]
+mod task_limits;
+#[path = "shim/task_mounts.rs"]
+mod task_mounts;
+#[path = "shim/task_pod.rs"]
+mod task_pod;
+#[path = "shim/task_refused.rs"]
+mod task_refused;
 
 use containerd::{Containerd, SHIM, Shim, timeout};
 use containerd_shim_protos::api::{ConnectRequest, ConnectResponse, StateRequest};

@@ -4,7 +4,7 @@
 //! the parent to do, leave to proceed is sent before the child asks.
 
 use super::fault::{self, point};
-use super::lower::{HookFiles, Opened};
+use super::opened::{HookFiles, Opened};
 use super::{Launch, Owner, gate, hooks, idmap};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::launch::cgroup::Cgroup;
@@ -107,7 +107,7 @@ impl Parent<'_> {
     }
 
     fn cloned(&mut self) -> Result<()> {
-        self.cgroup.join_v1(self.pid)?;
+        self.cgroup.refuse_if_over()?;
         point("join cgroups")?;
         if let Some(maps) = &self.launch.plan.id_maps {
             point("id maps")?;

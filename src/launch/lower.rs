@@ -3,8 +3,8 @@
 //! What a newcomer would get wrong: op *n* is step *n*. A failure comes back as a number, and the plan has the words.
 
 use super::attend::leave_is_ahead;
-use super::hooks;
-use crate::error::{Error, Kind, Result, ResultExt};
+use super::opened::Opened;
+use crate::error::{Error, Kind, Result};
 use crate::plan::Plan;
 use crate::plan::step::{Act, At, BindSource, EMPTY, InnerHook, NULL, NewFs, ParentFd, ROOT, Step};
 use rrun_sys::Fd;
@@ -14,90 +14,11 @@ use rrun_sys::script::{
 };
 use rrun_sys::trace::SharedClock;
 use std::ffi::{CStr, CString, c_char};
-use std::fs::{File, OpenOptions};
-use std::os::fd::{AsRawFd, OwnedFd};
-
-/// What the parent opened for the child.
-#[derive(Debug, Default)]
-pub struct Opened {
-    /// A private procfs.
-    pub proc: Option<OwnedFd>,
-    /// The listening socket of the gate.
-    pub gate: Option<OwnedFd>,
-    /// For hooks inside.
-    pub hooks: Option<HookFiles>,
-    /// The seccomp listener's connection, and the memory file with its message.
-    pub notify: Option<(OwnedFd, OwnedFd)>,
-    /// Namespaces to join, in the order of [`Plan::joins`].
-    pub joins: Vec<OwnedFd>,
-    /// Cloned trees, in the order of [`Plan::detached`].
-    pub detached: Vec<OwnedFd>,
-    /// Standard streams that are not ours.
-    pub streams: Option<[OwnedFd; 3]>,
-}
-
-/// The standard streams of hooks inside: the container's own are the program's alone.
-#[derive(Debug)]
-pub struct HookFiles {
-    /// The container's state, read-only: one hook must not change what the next one reads.
-    input: OwnedFd,
-    /// The host's /dev/null.
-    output: OwnedFd,
-    /// A memory file, for the last words of one that fails.
-    errors: OwnedFd,
-}
-
-impl HookFiles {
-    /// With `state`, a memory file, as what hooks read.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::Kernel`] when one can't be opened.
-    pub fn of(state: &File) -> Result<Self> {
-        let again = format!("/proc/self/fd/{}", state.as_raw_fd());
-        let null = OpenOptions::new().write(true).open("/dev/null");
-        Ok(Self {
-            input: File::open(&again).context(|| format!("open {again}"))?.into(),
-            output: null.context(|| "open /dev/null")?.into(),
-            errors: hooks::memory_file("")?.into(),
-        })
-    }
-
-    /// What hooks have written to standard error.
-    #[must_use]
-    pub fn said(&self) -> String {
-        let errors = self.errors.try_clone().map(File::from);
-        errors.map(|mut errors| hooks::read_back(&mut errors)).unwrap_or_default()
-    }
-}
-
-impl Opened {
-    /// Every one of them.
-    fn all(&self) -> Vec<Fd> {
-        let hooks =
-            self.hooks.iter().flat_map(|files| [&files.input, &files.output, &files.errors]);
-        let notify = self.notify.iter().flat_map(|(socket, message)| [socket, message]);
-        let single = self.proc.iter().chain(&self.gate);
-        let lists = self.joins.iter().chain(&self.detached).chain(self.streams.iter().flatten());
-        single.chain(hooks).chain(notify).chain(lists).map(AsRawFd::as_raw_fd).collect()
-    }
-
-    fn fd(&self, which: ParentFd) -> Result<Fd> {
-        let fd = match which {
-            ParentFd::Proc => self.proc.as_ref(),
-            ParentFd::Gate => self.gate.as_ref(),
-            ParentFd::HookInput => self.hooks.as_ref().map(|files| &files.input),
-            ParentFd::HookOutput => self.hooks.as_ref().map(|files| &files.output),
-            ParentFd::HookErrors => self.hooks.as_ref().map(|files| &files.errors),
-            ParentFd::Join(index) => self.joins.get(index),
-            ParentFd::Detached(index) => self.detached.get(index),
-        };
-        fd.map(AsRawFd::as_raw_fd)
-            .ok_or_else(|| Error::new(Kind::Internal, format!("{which:?} was not opened")))
-    }
-}
+use std::os::fd::AsRawFd;
 
 /// What of a script is not borrowed from the plan as it stands.
 struct Storage<'a> {
+    tasks: Vec<Fd>,
     parameters: Vec<Vec<Parameter<'a>>>,
     candidates: Vec<&'a CStr>,
     /// argv and envp of each hook in turn, then of the program.
@@ -105,8 +26,9 @@ struct Storage<'a> {
 }
 
 impl<'a> Storage<'a> {
-    fn of(plan: &'a Plan) -> Self {
+    fn of(plan: &'a Plan, opened: &Opened) -> Self {
         let mut this = Self {
+            tasks: opened.tasks.iter().map(AsRawFd::as_raw_fd).collect(),
             parameters: Vec::new(),
             candidates: plan.candidates.iter().map(CString::as_c_str).collect(),
             pointers: Vec::new(),
@@ -142,8 +64,9 @@ pub fn with_script<R>(
     clock: Option<&SharedClock>,
     then: impl FnOnce(&Script<'_>) -> Result<R>,
 ) -> Result<R> {
-    let Storage { parameters, candidates, mut pointers } = Storage::of(plan);
+    let Storage { tasks, parameters, candidates, mut pointers } = Storage::of(plan, opened);
     let mut lowering = Lowering {
+        tasks: &tasks,
         plan,
         opened,
         candidates: &candidates,
@@ -168,6 +91,7 @@ pub fn with_script<R>(
 }
 
 struct Lowering<'a> {
+    tasks: &'a [Fd],
     plan: &'a Plan,
     opened: &'a Opened,
     candidates: &'a [&'a CStr],
@@ -190,6 +114,7 @@ impl<'a> Lowering<'a> {
             Act::CloseFrom(first) => Op::CloseFrom(*first),
             Act::Reach(_) if leave_is_ahead(self.plan, self.opened) => Op::Await,
             Act::Reach(checkpoint) => Op::Reach(*checkpoint),
+            Act::JoinCgroups => Op::JoinCgroups { tasks: self.tasks },
             Act::Join { fd, kinds } => Op::Join { fd: self.opened.fd(*fd)?, kinds: *kinds },
             Act::Unshare { kinds } => Op::Unshare { kinds: *kinds },
             Act::TimeNamespace { offsets } => {
@@ -347,9 +272,11 @@ mod tests {
     use super::*;
     use crate::host::Host;
     use crate::id::ContainerId;
+    use crate::launch::opened::HookFiles;
     use crate::plan::Request;
     use crate::spec::Spec;
-    use std::fs::{read, read_dir};
+    use std::fs::{File, read, read_dir};
+    use std::os::fd::OwnedFd;
     use std::path::Path;
 
     fn some() -> OwnedFd {

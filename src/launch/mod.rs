@@ -4,7 +4,8 @@
 //!  PARENT                                       CHILD
 //!  cgroup made, descriptors opened, script lowered
 //!  clone3 ────────────────────────────────────► performs the script
-//!  v1 cgroups joined, id maps written  ◄─────── Reached(Cloned)      only when there is something to do
+//!                                               joins v1 cgroups     only on hybrid hosts
+//!  id maps written                     ◄─────── Reached(Cloned)      only when there is something to do
 //!  createRuntime hooks                 ◄─────── Reached(Rootfs)      only when there are hooks
 //!  keeps the terminal's master         ◄─────── Console              only with a terminal
 //!  answers the caller                  ◄─────── Reached(Ready)
@@ -27,6 +28,7 @@ pub mod idmap;
 mod lower;
 pub mod notify;
 mod open;
+mod opened;
 mod relay;
 pub mod sealed;
 mod socket;
@@ -34,7 +36,8 @@ pub mod supervise;
 pub mod trace;
 
 pub use gate::{release, socket_path};
-pub use lower::{Opened, with_script};
+pub use lower::with_script;
+pub use opened::Opened;
 
 use crate::error::{Error, Result, ResultExt};
 use crate::host::Host;
@@ -154,7 +157,7 @@ impl Launch<'_> {
         owner: &mut dyn Owner,
     ) -> Result<(i32, OwnedFd)> {
         point("cgroup")?;
-        let (opened, state) = self.open()?;
+        let (opened, state) = self.open(cgroup)?;
         point("open")?;
         let (ours, theirs) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;

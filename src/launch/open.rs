@@ -4,8 +4,9 @@
 //! It refuses to know what the child does with it. What a newcomer would get wrong: the child could open most of this
 //! itself, and some of it would then be the container's file of that name.
 
+use super::cgroup::Cgroup;
 use super::fault::point;
-use super::lower::{HookFiles, Opened};
+use super::opened::{HookFiles, Opened};
 use super::socket::Address;
 use super::{Launch, gate, hooks, idmap};
 use crate::error::{Error, Kind, Result, ResultExt};
@@ -19,7 +20,7 @@ use std::path::Path;
 impl Launch<'_> {
     /// What the child will need by descriptor; and of it, the memory files that are written once there is a container to
     /// write about.
-    pub(super) fn open(&self) -> Result<(Opened, Vec<File>)> {
+    pub(super) fn open(&self, cgroup: &Cgroup) -> Result<(Opened, Vec<File>)> {
         let mut opened = Opened::default();
         let mut files = Vec::new();
         let plan = self.plan;
@@ -28,6 +29,10 @@ impl Launch<'_> {
             matches!(act, Act::Sysctl { .. } | Act::ApparmorProfile(_) | Act::TimeNamespace { .. })
         }) {
             opened.proc = Some(private_proc()?);
+        }
+        if has(|act| *act == Act::JoinCgroups) {
+            opened.tasks = cgroup.open_tasks()?;
+            point("open cgroups")?;
         }
         if has(|act| matches!(act, Act::Hook(_))) {
             let state = hooks::memory_file("")?;

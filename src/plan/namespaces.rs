@@ -95,6 +95,9 @@ pub fn enter(
         .flatten();
 
     steps.push(Phase::Enter, Act::CloseFrom(3 + request.preserve_fds));
+    if cgroup_join {
+        steps.push(Phase::Enter, Act::JoinCgroups);
+    }
     if new_user || cgroup_join {
         steps.push(Phase::Enter, Act::Reach(Checkpoint::Cloned));
     }

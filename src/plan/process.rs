@@ -148,6 +148,7 @@ pub fn exec(
     let mut steps = Steps::default();
     steps.push(Phase::Enter, Act::CloseFrom(3 + request.preserve_fds));
     if exec.cgroup_join {
+        steps.push(Phase::Enter, Act::JoinCgroups);
         steps.push(Phase::Enter, Act::Reach(Checkpoint::Cloned));
     }
     let (joins, parent_joins_pid) = join(exec.kinds, host, &mut steps);

@@ -16,6 +16,7 @@ use std::fmt::{self, Write as _};
 pub fn act(act: &Act, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match act {
         Act::CloseFrom(first) => write!(f, "close at exec every descriptor from {first} on"),
+        Act::JoinCgroups => f.write_str("join the v1 cgroups"),
         Act::Reach(Checkpoint::Cloned) => f.write_str("reached Cloned; wait"),
         Act::Reach(Checkpoint::Rootfs) => f.write_str("reached Rootfs; wait for the host's hooks"),
         Act::Reach(Checkpoint::Ready) => f.write_str("reached Ready; wait"),

@@ -133,6 +133,7 @@ pub struct InnerHook {
 pub enum Act {
     CloseFrom(u32),
     Reach(Checkpoint),
+    JoinCgroups,
     Join { fd: ParentFd, kinds: u32 },
     Unshare { kinds: u32 },
     TimeNamespace { offsets: Vec<u8> },

@@ -3,18 +3,23 @@
 //! It knows mount(8)'s words for the flags of mount(2); what it does not know is data for the file system. What a
 //! newcomer would get wrong: an overlay of many layers has more data than the page that mount(2) takes. The layers lie
 //! side by side, so they are named from the directory they share, which a thread of its own enters: the working
-//! directory is otherwise the whole process's.
+//! directory is otherwise the whole process's. Where that is still too much, each layer is told on its own, as kernels
+//! since 6.7 take it.
 
 mod idmapped;
 
 use containerd_shim_protos::api::Mount;
 use idmapped::Ids;
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::Mode;
 use rrun::error::{Error, Kind, Result, ResultExt};
-use std::ffi::OsString;
+use rrun_sys::mount as kernel;
+use std::ffi::{CString, OsString};
 use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -164,14 +169,10 @@ fn one(wanted: &Mount, at: &Path) -> Result<()> {
 
 /// mount(2) with paths that begin at the directory all layers share.
 fn in_shared_directory(wanted: &Mount, flags: MsFlags, data: &[String], at: &Path) -> Result<()> {
-    let too_long = || {
-        Error::new(Kind::Unsupported, "the mount's options are longer than a page")
-            .hint("build the image with fewer layers")
+    let (shared, short) = match shortened(data) {
+        Some(shortened) if shortened.1.len() <= MOST_DATA => shortened,
+        _ => return layer_by_layer(wanted, flags, data, at),
     };
-    let (shared, short) = shortened(data).ok_or_else(too_long)?;
-    if short.len() > MOST_DATA {
-        return Err(too_long());
-    }
     let there = || -> Result<()> {
         unshare(CloneFlags::CLONE_FS).context(|| "unshare the working directory")?;
         nix::unistd::chdir(&shared).context(|| format!("chdir {}", shared.display()))?;
@@ -186,6 +187,65 @@ fn in_shared_directory(wanted: &Mount, flags: MsFlags, data: &[String], at: &Pat
             Err(_) => Err(Error::new(Kind::Internal, "the thread for a mount ended")),
         }
     })
+}
+
+/// What a mount takes that is made from a superblock's parameters.
+const ATTRIBUTES: [(MsFlags, u64); 4] = [
+    (MsFlags::MS_RDONLY, kernel::ATTR_RDONLY),
+    (MsFlags::MS_NOSUID, kernel::ATTR_NOSUID),
+    (MsFlags::MS_NODEV, kernel::ATTR_NODEV),
+    (MsFlags::MS_NOEXEC, kernel::ATTR_NOEXEC),
+];
+
+/// fsconfig(2), which takes each layer as a parameter of its own.
+fn layer_by_layer(wanted: &Mount, flags: MsFlags, data: &[String], at: &Path) -> Result<()> {
+    let too_long = |parameter: &str, why: Errno| {
+        let text = format!("the mount's options are longer than a page, and {parameter:?}: {why}");
+        Error::new(Kind::Unsupported, text)
+            .hint("build the image with fewer layers, or use Linux 6.7 or later")
+    };
+    let known: MsFlags = ATTRIBUTES.iter().map(|(flag, _)| *flag).collect();
+    if !(flags - known).is_empty() {
+        return Err(too_long(&format!("{:?}", flags - known), Errno::EOPNOTSUPP));
+    }
+    let text = |text: &str| CString::new(text).map_err(|_| too_long(text, Errno::EINVAL));
+    let errno = |errno: rrun_sys::Errno| Errno::from_raw(errno.0);
+    let context = kernel::fs_open(&text(&wanted.type_)?)
+        .map_err(|error| too_long(&wanted.type_, errno(error)))?;
+    let context = OwnedFd::from(context);
+    let set = |key: &str, value: Option<&str>| -> Result<()> {
+        let given = value.map(text).transpose()?;
+        kernel::fs_set(context.as_raw_fd(), &text(key)?, given.as_deref())
+            .map_err(|error| too_long(value.unwrap_or(key), errno(error)))
+    };
+    if flags.contains(MsFlags::MS_RDONLY) {
+        set("ro", None)?;
+    }
+    for word in data {
+        match word.split_once('=') {
+            Some(("lowerdir", layers)) => {
+                layers.split(':').try_for_each(|layer| set("lowerdir+", Some(layer)))?;
+            }
+            Some((key, value)) => set(key, Some(value))?,
+            None => set(word, None)?,
+        }
+    }
+    let attributes = ATTRIBUTES.iter().filter(|(flag, _)| flags.contains(*flag));
+    let attributes = attributes.fold(0, |all, (_, one)| all | one);
+    kernel::fs_create(context.as_raw_fd())
+        .and_then(|()| kernel::fs_mount(context.as_raw_fd(), attributes))
+        .and_then(|mount| {
+            let mount = OwnedFd::from(mount);
+            let target = kernel_path(at).map_err(|errno| rrun_sys::Errno(errno as i32))?;
+            kernel::attach(mount.as_raw_fd(), target.as_raw_fd())
+        })
+        .map_err(|error| Error::from(errno(error)))
+        .context(|| format!("mount {:?} layer by layer", wanted.source))
+}
+
+/// A name for the place of a mount that nothing can be put in front of.
+fn kernel_path(at: &Path) -> nix::Result<OwnedFd> {
+    nix::fcntl::open(at, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 /// The directory that all layers of `lowerdir=` lie below, and the options with names relative to it. Only `lowerdir`

@@ -53,6 +53,8 @@ pub struct Task {
     /// Its first process is pid 1 of a namespace of its own: the kernel ends the others with it.
     ends_with_init: bool,
     processes: Mutex<Processes>,
+    /// Whether it was deleted; held while somebody does.
+    deleted: Mutex<bool>,
     /// Held as long as its memory is watched.
     memory: Mutex<Option<Watched>>,
 }

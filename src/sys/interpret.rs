@@ -128,6 +128,7 @@ fn perform(op: &Op<'_>, state: &mut State) -> Done {
         Op::Await => state.wait(),
         Op::Fail(errno) => Err(Fault { call: Call::Step, errno, detail: 0 }),
 
+        Op::JoinCgroups { tasks } => join_cgroups(tasks),
         Op::Join { fd, kinds } => ns::join(fd, kinds).at(Call::SetNs),
         Op::Unshare { kinds } => ns::unshare(kinds).at(Call::Unshare),
         Op::TimeNamespace { proc, offsets } => rootfs::time_namespace(proc, offsets),
@@ -200,6 +201,15 @@ fn perform(op: &Op<'_>, state: &mut State) -> Done {
         Op::Seccomp { program, flags, notify } => program::seccomp(state, program, flags, notify),
         Op::Exec { candidates, argv, envp } => program::exec(state, candidates, argv, envp),
     }
+}
+
+/// "0" is the calling thread, the only one here: the kernel then need not hold up every fork and exit of the machine, as
+/// it must to move another process by its number (`cgroup_threadgroup_rwsem`, an RCU grace period: milliseconds).
+fn join_cgroups(tasks: &[Fd]) -> Done {
+    for &file in tasks {
+        path::write_once(file, b"0").at(Call::Write)?;
+    }
+    Ok(())
 }
 
 fn reach(state: &State, checkpoint: Checkpoint) -> Done {

@@ -33,7 +33,7 @@ pub enum Handle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Checkpoint {
-    /// The parent moves it into v1 cgroups and writes its id maps.
+    /// It is in its v1 cgroups; the parent counts it there and writes its id maps.
     Cloned = 1,
     /// The rootfs is mounted; the parent runs prestart and createRuntime hooks.
     Rootfs = 2,
@@ -128,6 +128,8 @@ pub enum Op<'a> {
     /// Fails with this errno: fault injection.
     Fail(i32),
 
+    /// Moves the caller into v1 cgroups, by their open `tasks` files.
+    JoinCgroups { tasks: &'a [Fd] },
     /// setns(2).
     Join { fd: Fd, kinds: u32 },
     /// unshare(2).

@@ -5,15 +5,14 @@
 //! and a pod's configuration goes along with each of its containers.
 
 use nix::sys::signal::{Signal, kill};
+pub use rrun_harness::engines::cri_client as client;
 use rrun_harness::engines::{Containerd, Room};
-use rrun_harness::{Must, Output, beside, eventually, workspace};
+use rrun_harness::{Must, Output, eventually};
 use serde_json::{Value, json};
 use std::cell::Cell;
-use std::env;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Once;
 
 /// Where a node's runtime keeps cgroups of pods, beside the room's name.
 pub struct Node<'a> {
@@ -264,19 +263,4 @@ impl Container<'_> {
 pub fn number(value: &Value) -> u64 {
     let text = value["value"].as_str().or(value.as_str());
     text.and_then(|text| text.parse().ok()).must(&format!("read {value} as a number"))
-}
-
-/// The client, built if need be.
-#[track_caller]
-pub fn client() -> PathBuf {
-    static BUILT: Once = Once::new();
-    BUILT.call_once(|| {
-        let (Some(cargo), None) = (env::var_os("CARGO"), env::var_os("RRUN_PREBUILT")) else {
-            return;
-        };
-        let mut build = Command::new(cargo);
-        build.current_dir(workspace()).args(["build", "--quiet", "-p", "rrun-cri"]);
-        assert!(build.status().must("run cargo").success(), "cargo could not build rrun-cri");
-    });
-    beside("rrun-cri")
 }

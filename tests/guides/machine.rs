@@ -106,6 +106,15 @@ impl Machine {
         self.paste(&line).success();
     }
 
+    /// Gives containerd an image for pods, which waits when it is run.
+    #[track_caller]
+    pub fn give_to_pods(&self, name: &str) {
+        let image = Image::busybox(name).config("Cmd", serde_json::json!(["sleep", "1000000"]));
+        let archive = image.write(self.room.path());
+        self.paste(&format!("ctr --namespace k8s.io images import {}", archive.display()))
+            .success();
+    }
+
     #[track_caller]
     pub fn write(&self, path: &str, text: &str) {
         let from = self.room.path().join("written");

@@ -22,6 +22,7 @@ use crate::launch::fault::point;
 use crate::plan::cgroup::{CgroupPlan, Devices, Place};
 use directory::Directory;
 use events::Events;
+use nix::fcntl::OFlag;
 pub use oom::OomWatch;
 use rrun_sys::Errno;
 use serde::{Deserialize, Serialize};
@@ -159,28 +160,32 @@ impl Cgroup {
         &self.v1
     }
 
-    /// Whether clone3 alone does not place a process and [`Cgroup::join_v1`] must follow.
+    /// Whether clone3 alone does not place a process: it joins the v1 cgroups itself then.
     #[must_use]
     pub fn needs_join(&self) -> bool {
         !self.v1.is_empty()
     }
 
-    /// Moves `pid` into the v1 cgroups. It must not have forked yet: children stay where they were born.
+    /// The files by which a process joins the v1 cgroups. It must not have forked yet: children stay where they were born.
     ///
     /// # Errors
-    /// [`Kind::State`] when it is one process too many; [`Kind::Kernel`] when it is gone or a limit (cpuset, realtime)
-    /// forbids it.
-    pub fn join_v1(&self, pid: i32) -> Result<()> {
-        let pid = pid.to_string();
-        for path in &self.v1 {
-            let directory = Directory::open(path)?;
-            directory.write("cgroup.procs", &pid).map_err(|errno| {
-                let call = format!("write({}/cgroup.procs, {pid:?})", path.display());
-                Error::kernel(call, errno.0)
-            })?;
-            pids::refuse_if_over(&directory)?;
-        }
-        Ok(())
+    /// [`Kind::Kernel`] when one is gone.
+    pub fn open_tasks(&self) -> Result<Vec<OwnedFd>> {
+        let open = |path: &PathBuf| {
+            let file = Directory::open(path)?.open_file("tasks", OFlag::O_WRONLY);
+            file.map_err(|errno| Error::kernel(format!("open({}/tasks)", path.display()), errno.0))
+        };
+        self.v1.iter().map(open).collect()
+    }
+
+    /// Refuses who has just joined the v1 cgroups, if it is one process too many.
+    ///
+    /// # Errors
+    /// [`Kind::State`] with the limit.
+    pub fn refuse_if_over(&self) -> Result<()> {
+        // The controller is in one of them.
+        let pids = self.v1.iter().find(|path| path.join("pids.max").exists());
+        pids.map_or(Ok(()), |path| pids::refuse_if_over(&Directory::open(path)?))
     }
 
     /// Every process in it and in the cgroups below, in the numbers of our pid namespace. Without a cgroup, or when it is

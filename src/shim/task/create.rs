@@ -126,6 +126,7 @@ impl Task {
             owner,
             ends_with_init: container.record.namespaces.has_own_pid_namespace(),
             processes: Mutex::new(Processes { init, execs: BTreeMap::new() }),
+            deleted: Mutex::default(),
             memory: Mutex::new(None),
         });
         task.watch_memory(&container);

@@ -45,7 +45,7 @@ impl Task {
 
     /// Without a pid namespace of its own a container's other processes outlive the first. That takes longer than the
     /// loop may be held up.
-    fn end_others(self: &Arc<Self>) {
+    pub(super) fn end_others(self: &Arc<Self>) {
         let task = Arc::clone(self);
         let ending = std::thread::Builder::new().spawn(move || {
             let killed = task.open().and_then(|container| container.kill(libc::SIGKILL, true));

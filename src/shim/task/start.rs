@@ -69,19 +69,21 @@ impl Task {
     }
 
     fn start_init(&self) -> Result<u32> {
-        self.lock().init.phase = Phase::Starting;
+        // A second caller would else let the end be told while the first is not done.
+        if std::mem::replace(&mut self.lock().init.phase, Phase::Starting) == Phase::Starting {
+            let problem = format!("container {:?} is being started already", self.id.as_str());
+            return Err(Error::new(Kind::State, problem));
+        }
         let started = self.open().and_then(|container| runtime::start(container, None));
-        let pid = {
-            let mut all = self.lock();
-            all.init.phase = Phase::Running;
-            all.init.pid.unsigned_abs()
-        };
+        let pid = self.lock().init.pid.unsigned_abs();
         if started.is_ok() {
             self.publish(
                 "/tasks/start",
                 &events::TaskStart { container_id: self.id.to_string(), pid, ..Default::default() },
             );
         }
+        // Only now: an end that comes from here on may be told at once.
+        self.lock().init.phase = Phase::Running;
         self.settle();
         started.map(|()| pid)
     }
@@ -113,6 +115,8 @@ impl Task {
             // Nothing is deleted while it is being started.
             (None, _) => Err(unknown(exec_id)),
         };
+        // Whoever ended the container's other processes may not have seen this one yet.
+        let is_late = all.init.end.is_some() && !self.ends_with_init;
         drop(all);
         let (pid, pidfd) = match started {
             Ok(started) => started,
@@ -135,6 +139,9 @@ impl Task {
             process.phase = Phase::Running;
         }
         self.watch(exec_id, pid, pidfd);
+        if is_late {
+            self.end_others();
+        }
         Ok(pid.unsigned_abs())
     }
 

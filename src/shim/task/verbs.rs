@@ -20,6 +20,7 @@ use rrun::launch::cgroup::Stats;
 use rrun::spec::{Resources, Terminal};
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
+use std::sync::PoisonError;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -80,6 +81,10 @@ impl Task {
         let signal = i32::try_from(signal)
             .map_err(|_| Error::new(Kind::Usage, format!("{signal} is no signal")))?;
         if exec_id.is_empty() {
+            if self.lock().init.told {
+                let problem = format!("container {:?}: process already finished", self.id.as_str());
+                return Err(Error::new(Kind::NotFound, problem));
+            }
             let killed = self.open().and_then(|container| container.kill(signal, everyone));
             // Its status has no other reason to refuse a signal than that nobody is left.
             return killed.map_err(|error| match error.kind() {
@@ -224,6 +229,12 @@ impl Task {
     }
 
     fn delete_container(&self) -> Result<DeleteResponse> {
+        // Two may ask at once. It is done and told of once.
+        let mut deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+        if *deleted {
+            let problem = format!("container {:?} does not exist", self.id.as_str());
+            return Err(Error::new(Kind::NotFound, problem));
+        }
         match self.open() {
             Ok(container) if self.lock().init.end.is_some() => container.delete_reaped()?,
             Ok(container) => container.delete(false)?,
@@ -240,6 +251,7 @@ impl Task {
         let streams = self.lock().init.streams.clone();
         drain(streams.as_deref());
         let answer = farewell(&self.lock().init);
+        *deleted = true;
         self.publish(
             "/tasks/delete",
             &events::TaskDelete {

@@ -21,8 +21,10 @@ use crate::bounded::Output;
 use crate::runtime::unique;
 use crate::{Must, Running, Stdio, beside, eventually, on_path};
 
-/// The first process: it reaps whoever is left to it, as a shell that waits does.
-const FIRST: &str = "mount -t tmpfs -o mode=755 tmpfs /run && mount --bind \"$0/lib\" /var/lib && ip link set lo up && \
+/// The first process: it reaps whoever is left to it, as a shell that waits does. The room's directory may be below the
+/// /run that it hides (a guest's is, where nothing else takes an overlay's upper layer): then it is put there again.
+const FIRST: &str = "cd \"$0\" && mount -t tmpfs -o mode=755 tmpfs /run && \
+    { test -d \"$0\" || { mkdir -p \"$0\" && mount -c --bind . \"$0\"; }; } && mount --bind \"$0/lib\" /var/lib && ip link set lo up && \
     echo > \"$0/ready\" && sleep infinity; exit 1";
 
 /// Namespaces, a directory, and a `PATH`.
@@ -211,7 +213,10 @@ impl Drop for Room {
                 left.is_empty()
             });
         }
-        signal_if_there(self.first, Signal::SIGKILL);
+        // 0 would be our own process group.
+        if self.first != 0 {
+            signal_if_there(self.first, Signal::SIGKILL);
+        }
         drop(self.holder.kill());
         drop(self.holder.wait());
         eventually_soon(|| {
