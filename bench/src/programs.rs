@@ -82,16 +82,20 @@ impl Programs {
 /// # Errors
 /// A sentence.
 pub fn api() -> Result<PathBuf, String> {
+    of_package("rrun-fixture-api", "api")
+}
+
+fn of_package(package: &str, name: &str) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // Built by itself: together with others, its libraries' features would become theirs.
     let mut build = Command::new(cargo);
-    build.args(["build", "--release", "--quiet", "-p", "rrun-fixture-api", "--bin", "api"]);
+    build.args(["build", "--release", "--quiet", "-p", package, "--bin", name]);
     let built = build.current_dir(workspace()).status();
     let built = built.map_err(|why| format!("start cargo: {why}"))?;
     if !built.success() {
-        return Err("cargo could not build the API".to_owned());
+        return Err(format!("cargo could not build {name}"));
     }
-    Ok(release_directory().join("api"))
+    Ok(release_directory().join(name))
 }
 
 /// Of the project itself, those of `ours` that are built here.

@@ -26,6 +26,7 @@ const NAMESPACE: &str = "rrun-bench";
 pub struct Shim {
     kind: Kind,
     wire: Wire,
+    address: (PathBuf, String),
     pid: i32,
     /// First processes of the containers that it has.
     containers: Vec<(String, i32)>,
@@ -57,14 +58,31 @@ impl Shim {
     /// # Errors
     /// [`Wrong`]: with what it said.
     pub fn start(kind: &Kind, bundle: &Path, id: &str) -> Result<Self, Wrong> {
+        Self::start_in(kind, bundle, id, None)
+    }
+
+    /// The same in a cgroup of its own.
+    ///
+    /// # Errors
+    /// As [`Shim::start`].
+    pub fn start_in(
+        kind: &Kind,
+        bundle: &Path,
+        id: &str,
+        cgroup: Option<&Path>,
+    ) -> Result<Self, Wrong> {
         let mut voice = Voice::new();
-        voice.run(&mut command(kind, bundle, id, "start"), PATIENCE)?;
+        let mut command = command(kind, bundle, id);
+        if let Some(cgroup) = cgroup {
+            command = inside(&command, cgroup);
+        }
+        voice.run(&mut command, PATIENCE)?;
         let said = String::from_utf8_lossy(&voice.words()).into_owned();
         let (socket, service) = address(&said)
             .ok_or_else(|| Wrong::Failed(format!("{}: no address: {said:?}", kind.label)))?;
         let wire = Wire::connect(&socket, &service)?;
-        let mut this =
-            Self { kind: kind.clone(), wire, pid: 0, containers: Vec::new(), over: false };
+        let (kind, address, containers) = (kind.clone(), (socket, service), Vec::new());
+        let mut this = Self { kind, wire, address, pid: 0, containers, over: false };
         // A shim that had to be asked for its pid would have answered something else first.
         let file = fs::read_to_string(bundle.join("shim.pid")).unwrap_or_default();
         this.pid = match file.trim().parse() {
@@ -85,11 +103,6 @@ impl Shim {
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.pid
-    }
-
-    /// Its service.
-    pub fn wire(&mut self) -> &mut Wire {
-        &mut self.wire
     }
 
     /// Makes a container of a bundle.
@@ -207,15 +220,32 @@ impl Drop for Shim {
     }
 }
 
-/// The command line of `verb`, with containerd's environment.
+/// Its socket and its service's name, for more connections.
 #[must_use]
-pub fn command(kind: &Kind, bundle: &Path, id: &str, verb: &str) -> Command {
+pub fn socket_of(shim: &Shim) -> (PathBuf, String) {
+    shim.address.clone()
+}
+
+/// `start`, with containerd's environment.
+fn command(kind: &Kind, bundle: &Path, id: &str) -> Command {
     let mut command = Command::new(&kind.program);
     command.args(["-namespace", NAMESPACE, "-id", id, "-publish-binary", "/nowhere/containerd"]);
-    command.arg("-address").arg(room::directory().join("containerd.sock")).arg(verb);
+    command.arg("-address").arg(room::directory().join("containerd.sock")).arg("start");
     // As containerd says it, so that a Go shim has as many threads as it would have.
     command.env("GOMAXPROCS", "2").env("TTRPC_ADDRESS", Ears::socket()).current_dir(bundle);
     command
+}
+
+/// The same command by a process that has gone into a cgroup first.
+fn inside(command: &Command, cgroup: &Path) -> Command {
+    let mut inside = Command::new("/bin/sh");
+    let enter = format!("echo 0 > {}/cgroup.procs && exec \"$0\" \"$@\"", cgroup.display());
+    inside.arg("-c").arg(enter).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        inside.env(name, value.unwrap_or_default());
+    }
+    inside.current_dir(command.get_current_dir().unwrap_or(Path::new("/")));
+    inside
 }
 
 /// The socket, and the service's name: `start` of containerd 1.6 prints an address, of 2 a document.

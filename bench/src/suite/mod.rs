@@ -148,7 +148,7 @@ pub const PARTS: &[Part] = &[
     Part {
         name: "engines",
         about: "containerd's shims: starts, idle memory, pods at once, probes (M15 to M18)",
-        takes: [Duration::from_secs(20), Duration::from_secs(240)],
+        takes: [Duration::from_secs(30), Duration::from_secs(480)],
         measure: crate::engines::measure,
     },
 ];

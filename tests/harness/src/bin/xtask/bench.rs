@@ -61,15 +61,16 @@ fn code(command: &mut Command) -> Result<u8> {
     status.code().and_then(|code| u8::try_from(code).ok()).ok_or_else(|| status.to_string())
 }
 
-/// A quick report of a few parts, whose figures nobody reads, and the gate: benchmarks that nobody runs rot.
-pub(crate) fn smoke() -> Result<()> {
+/// A quick report of a few parts, with that of engines where they may be started, whose figures nobody reads, and the gate: benchmarks that nobody runs rot.
+pub(crate) fn smoke(engines: bool) -> Result<()> {
+    let parts = if engines { format!("{SMOKE},engines") } else { SMOKE.to_owned() };
     let bench = built("rrun-bench", "rrun-bench", &[])?;
     let directory = target().join("isobench-smoke");
     // An old report would hide that there is no new one.
     drop(fs::remove_dir_all(&directory));
     let mut report = Command::new(&bench);
-    report.args(["report", "--quick", "--only", SMOKE, "--directory"]).arg(&directory);
-    println!("$ rrun-bench report --quick --only {SMOKE}");
+    report.args(["report", "--quick", "--only", &parts, "--directory"]).arg(&directory);
+    println!("$ rrun-bench report --quick --only {parts}");
     match code(&mut report)? {
         0 => {}
         other => return Err(format!("the benchmarks' exit code is {other}")),

@@ -101,7 +101,7 @@ pub(crate) fn run(wish: &Wish) -> Result<u8> {
     // Whoever asks for one test does not ask for these.
     if native_too && wish.filter.is_none() {
         let since = Instant::now();
-        let smoke = bench::smoke();
+        let smoke = bench::smoke(wish.engines);
         step("bench", smoke.map_or_else(|why| failed(&why), |()| Count::default()), since);
     }
     if !wish.native_only && !wish.engines_only {
