@@ -23,8 +23,19 @@ fn every_case(set: Set, runtime: &'static str) {
     for (name, _, case) in cases::ALL {
         cases.case(name, || case(&Scene::new(&docker, Some(runtime), &image)));
     }
+    // Our shim is found by its type alone, too; the default is the program at its path.
+    let (how, other) = match runtime {
+        "rrun-shim" => ("by its type", Some("io.containerd.rrun.v2")),
+        _ => ("by default", None),
+    };
     for (name, _, case) in cases::BY_DEFAULT {
-        cases.case(&format!("{name}, by default"), || case(&Scene::new(&docker, None, &image)));
+        cases.case(&format!("{name}, {how}"), || case(&Scene::new(&docker, other, &image)));
+    }
+    if docker.major() < 24 {
+        cases.case("a type that is no program", || {
+            let words = ["run", "--rm", "--runtime", "io.containerd.rrun.v2", &image, "true"];
+            docker.call(&words).code(125).stderr_has("Unknown runtime specified");
+        });
     }
     cases.case("build", || build::an_image_is_built(&docker, &image));
     cases.end();

@@ -6,7 +6,10 @@
 //! directory is otherwise the whole process's. Where that is still too much, each layer is told on its own, as kernels
 //! since 6.7 take it.
 
+mod idmapped;
+
 use containerd_shim_protos::api::Mount;
+use idmapped::Ids;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -120,7 +123,10 @@ fn target(rootfs: &Path, within: &str) -> Result<PathBuf> {
 }
 
 fn one(wanted: &Mount, at: &Path) -> Result<()> {
-    let Options { flags, propagation, data } = Options::of(&wanted.options);
+    let mut options = Options::of(&wanted.options);
+    let ids = Ids::taken_from(&mut options.data)?;
+    let Options { flags, propagation, data } = &options;
+    let (flags, propagation) = (*flags, *propagation);
     if let Some(word) = data.iter().find(|word| *word == "loop" || word.starts_with("X-containerd"))
     {
         return Err(Error::new(Kind::Unsupported, format!("the mount option {word:?}")).hint(
@@ -130,8 +136,19 @@ fn one(wanted: &Mount, at: &Path) -> Result<()> {
     let kind = Some(wanted.type_.as_str()).filter(|kind| !kind.is_empty());
     let is_bind = flags.contains(MsFlags::MS_BIND) && !flags.contains(MsFlags::MS_REMOUNT);
     let text = data.join(",");
-    if text.len() > MOST_DATA {
-        in_shared_directory(wanted, flags, &data, at)?;
+    if let Some(ids) = ids {
+        match kind {
+            _ if is_bind => {
+                let recursive = flags.contains(MsFlags::MS_REC);
+                idmapped::bind(&ids, Path::new(&wanted.source), recursive, at)?;
+            }
+            Some("overlay") => idmapped::overlay(&ids, &wanted.source, &options, at)?,
+            _ => {
+                return Err(Error::new(Kind::Unsupported, "uidmap= of neither overlay nor bind"));
+            }
+        }
+    } else if text.len() > MOST_DATA {
+        in_shared_directory(wanted, flags, data, at)?;
     } else {
         let data = Some(text.as_str()).filter(|text| !text.is_empty());
         // A bind mount takes no other flag at first.

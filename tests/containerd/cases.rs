@@ -131,10 +131,14 @@ fn logs_go_to_a_file(scene: &Scene<'_>) {
 fn logs_go_to_a_program(scene: &Scene<'_>) {
     let at = scene.room().path().join(format!("{}.sh", scene.id));
     let log = at.with_extension("log");
-    // Descriptors 3 and 4 are the container's streams; closing 5 says that the program listens. It is told to end
-    // before it has read all.
+    // Descriptors 3 and 4 are the container's streams; closing 5 says that the program listens. runc's shim tells it to
+    // end before it has read all; ours gives it time for that.
+    let (before, after) = match scene.way {
+        Way::RuncsShim => ("trap '' TERM", "true"),
+        Way::OurShim => ("true", "sleep 0.3"),
+    };
     let script = format!(
-        "#!/bin/sh\ntrap '' TERM\nexec 5>&-\n{{ echo \"$CONTAINER_ID\"; cat <&3; cat <&4; echo end; }} > {}\n",
+        "#!/bin/sh\n{before}\nexec 5>&-\n{after}\n{{ echo \"$CONTAINER_ID\"; cat <&3; cat <&4; echo end; }} > {}\n",
         log.display()
     );
     fs::write(&at, script).must("write the program");

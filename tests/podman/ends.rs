@@ -33,7 +33,8 @@ fn a_container_that_wants_more_memory_than_it_has_is_killed() {
     let words = ["run", "--name", "hog", "--memory", "24m", "--memory-swap", "24m", IMAGE];
     let hog = ["/bin/dd", "if=/dev/zero", "of=/dev/null", "bs=200M", "count=1"];
     podman.call(&[&words[..], &hog].concat()).code(137);
-    // conmon 2.1.6 notices nothing of it in a version 1 hierarchy, whatever the runtime: `OOMKilled` is asked elsewhere.
+    // conmon 2.1.6 notices nothing of it in a version 1 hierarchy, by runc as by rrun (both are `false`
+    // here): `OOMKilled` is asked of other engines.
     assert_eq!(inspect(&podman, "hog", "{{.State.ExitCode}}"), "137");
     remove(&podman, &["hog"]);
 }

@@ -85,7 +85,11 @@ impl Task {
         // For `delete`, which comes without options and perhaps without us.
         options.save(directory)?;
         let rootfs = directory.join("rootfs");
-        mounts::mount_all(&request.rootfs, &rootfs)?;
+        {
+            // A child holds the ids of a mapped mount, and is waited for there.
+            let _launching = pod.events.launching();
+            mounts::mount_all(&request.rootfs, &rootfs)?;
+        }
         let made = Self::create_mounted(pod, request, &options, id);
         made.map_err(|error| match mounts::unmount_all(&rootfs) {
             Ok(()) => error,
