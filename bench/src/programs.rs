@@ -85,6 +85,14 @@ pub fn api() -> Result<PathBuf, String> {
     of_package("rrun-fixture-api", "api")
 }
 
+/// The client of the container runtime interface, likewise.
+///
+/// # Errors
+/// A sentence.
+pub fn cri() -> Result<PathBuf, String> {
+    of_package("rrun-cri", "rrun-cri")
+}
+
 fn of_package(package: &str, name: &str) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // Built by itself: together with others, its libraries' features would become theirs.

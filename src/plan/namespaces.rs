@@ -11,7 +11,7 @@ use crate::plan::identity::Privileges;
 use crate::plan::step::{Act, ParentFd, Phase, Step, Steps};
 use crate::plan::{Request, text};
 use crate::spec::{
-    IdMaps, Namespace, NamespaceKind, Propagation, PropagationMode, Spec, TimeOffsets,
+    IdMaps, Namespace, NamespaceKind, Namespaces, Propagation, PropagationMode, Spec, TimeOffsets,
 };
 use rrun_sys::script::Checkpoint;
 
@@ -63,6 +63,15 @@ pub fn flag(kind: NamespaceKind) -> u32 {
     flag.unsigned_abs()
 }
 
+/// Which new namespaces the clone makes. The cgroup namespace's root is the cgroup of whoever makes it: the child, once it
+/// is in its own. Time offsets can only be written before anybody enters.
+fn by_the_clone(namespaces: &Namespaces, has_offsets: bool) -> u32 {
+    let by_child =
+        |kind| kind == NamespaceKind::Cgroup || (kind == NamespaceKind::Time && has_offsets);
+    let new = |kind: &NamespaceKind| *namespaces.get(*kind) == Namespace::New && !by_child(*kind);
+    JOIN_ORDER.into_iter().filter(new).fold(0, |kinds, kind| kinds | flag(kind))
+}
+
 /// From the clone to a process in all its namespaces, root of its user namespace, with its rootfs opened.
 pub fn enter(
     spec: &Spec,
@@ -79,16 +88,7 @@ pub fn enter(
     let joined_user = matches!(namespaces.user, Namespace::Join(_));
     let offsets = timens_offsets(spec.time_offsets);
 
-    let mut kinds = 0;
-    for kind in JOIN_ORDER {
-        // The cgroup namespace's root is the cgroup of whoever makes it: the child, once it is in its own. Time offsets
-        // can only be written before anybody enters.
-        let by_child =
-            kind == NamespaceKind::Cgroup || (kind == NamespaceKind::Time && offsets.is_some());
-        if *namespaces.get(kind) == Namespace::New && !by_child {
-            kinds |= flag(kind);
-        }
-    }
+    let kinds = by_the_clone(namespaces, offsets.is_some());
     let hop = joined_user && kinds != 0;
     let parent_joins_pid = (!hop)
         .then(|| joins.iter().position(|join| join.kinds == flag(NamespaceKind::Pid)))

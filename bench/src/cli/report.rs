@@ -37,7 +37,7 @@ pub fn report(request: &Request) -> Result<ExitCode, String> {
         drop(rrun_bench::services::prepare());
     }
     if wanted.iter().any(|part| part.name == "engines") {
-        // Likewise: packages are fetched before the part's time runs.
+        // Likewise: packages and a client are fetched and built before the part's time runs.
         rrun_bench::engines::prepare();
     }
     let (mut rows, mut problems) = (Vec::new(), Vec::new());

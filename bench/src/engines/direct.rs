@@ -69,7 +69,7 @@ pub fn contests(programs: &Programs, kinds: &[Kind]) -> Result<Vec<Contestant>, 
     let rootfs = scene::bundle(programs, "engine-floor", Seccomp::None, Life::Short).join("rootfs");
     let mut floor = Command::new(&programs.floor);
     floor.arg(rootfs);
-    let mut all = vec![control(Command::new(&programs.payload)), floored(floor)];
+    let mut all = vec![control(GROUP, Command::new(&programs.payload)), floored(floor)];
     for kind in kinds {
         for (seccomp, suffix) in [(Seccomp::Docker, ""), (Seccomp::None, ", no seccomp")] {
             all.push(contest(programs, kind, seccomp, suffix)?);
@@ -79,12 +79,18 @@ pub fn contests(programs: &Programs, kinds: &[Kind]) -> Result<Vec<Contestant>, 
 }
 
 fn row(case: &str, subject: &str, interval: &str) -> Row {
-    Row::new(Metric::M15, case, subject, Unit::Milliseconds, interval).group(GROUP)
+    row_in(GROUP, case, subject, interval)
+}
+
+/// A row of milliseconds in these rounds or in others.
+pub(super) fn row_in(group: &str, case: &str, subject: &str, interval: &str) -> Row {
+    Row::new(Metric::M15, case, subject, Unit::Milliseconds, interval).group(group)
 }
 
 /// A bare process, whose turns tell disturbed rounds.
-fn control(mut command: Command) -> Contestant {
-    Contestant::new(vec![row("spawn", CONTROL, TO_END)], move || {
+pub(super) fn control(group: &str, mut command: Command) -> Contestant {
+    let case = format!("spawn, {group}");
+    Contestant::new(vec![row_in(group, &case, CONTROL, TO_END)], move || {
         let ran = Voice::new().run(&mut command, PATIENCE)?;
         Ok(vec![Figure::new(milliseconds(ran.wall()), &[ran])])
     })

@@ -7,14 +7,16 @@
 //! | [`wire`], [`shim`], [`place`] | how is a shim started and asked without containerd? |
 //! | [`direct`] | how long does a start take in the shim? |
 //! | [`idle`], [`looked`] | what does a shim keep while its container waits? |
+//! | [`daemon`] | how long do starts through containerd take? |
 //! | [`crowd`] | how long do many pods at once take? |
 //! | [`probes`] | what do a hundred probes a second cost, and what do they leave? |
 //!
 //! It refuses to compare builds: our shim is the release build, the others are a distribution's packages. What a newcomer
 //! would get wrong: most of what `ctr run` takes is containerd's own work, the same for all; so the shims are asked
-//! directly.
+//! directly, too, and both are said.
 
 pub mod crowd;
+pub mod daemon;
 pub mod direct;
 pub mod idle;
 pub mod kind;
@@ -37,9 +39,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Fetches what the part needs; what is missing is said by its rows.
+/// Fetches and builds what the part needs; what is missing is said by its rows.
 pub fn prepare() {
-    drop((kind::set(), kind::newest()));
+    drop((kind::set(), kind::newest(), crate::programs::cri()));
 }
 
 /// Measures.
@@ -51,6 +53,8 @@ pub fn measure(context: &Context) -> Result<Vec<Row>, String> {
         return Err("containerd's shims are measured as root: nothing was measured".to_owned());
     }
     let (kinds, missing) = kind::kinds(&context.programs);
+    // containerd has a room of its own, with the machine's cgroups; ours can't be left again.
+    let daemon = daemon::rows(context, &kinds)?;
     room::enter()?;
     let rows = measured(context, &kinds, missing.as_deref());
     if rows.is_err() {
@@ -58,7 +62,7 @@ pub fn measure(context: &Context) -> Result<Vec<Row>, String> {
         end_all();
     }
     scene::sweep();
-    rows
+    rows.map(|rows| daemon.into_iter().chain(rows).collect())
 }
 
 /// Ends every process in a cgroup of ours, by its pid.
