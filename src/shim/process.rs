@@ -68,6 +68,8 @@ pub struct Process {
     pub streams: Option<Arc<Streams>>,
     /// How it ended.
     pub end: Option<End>,
+    /// Its last output has not been read yet: who hears of its end stops reading.
+    pub unread: bool,
     /// Whether the end has been told.
     pub told: bool,
     waiters: Vec<Waiter>,
@@ -83,6 +85,7 @@ impl Process {
             pidfd: None,
             streams: None,
             end: None,
+            unread: false,
             told: false,
             waiters: Vec::new(),
         }
@@ -95,7 +98,7 @@ impl Process {
 
     /// The end, if it may be told now.
     pub fn untold(&self) -> Option<End> {
-        self.end.filter(|_| !self.told && self.phase != Phase::Starting)
+        self.end.filter(|_| !self.told && !self.unread && self.phase != Phase::Starting)
     }
 
     /// Marks the end as told, and hands over who waits for it.

@@ -57,6 +57,8 @@ pub struct Streams {
     state: Mutex<State>,
     /// Fifos that outlive the process because nobody has read them yet.
     lingering: Arc<linger::Waiting>,
+    /// Who wants to know when the last output was read.
+    then: linger::Then,
     /// What is copied, by its name on the loop: standard input, or the terminal.
     copying: Token,
     logger: Option<Logger>,
@@ -84,6 +86,7 @@ impl Streams {
             progress: Arc::clone(&progress),
             state: Mutex::default(),
             lingering: Arc::default(),
+            then: linger::Then::default(),
             copying: context.events.token(),
             logger: None,
         };
@@ -204,8 +207,9 @@ impl Streams {
         let (progress, lingering) = (Arc::clone(&self.progress), Arc::clone(&self.lingering));
         let held = std::mem::take(&mut self.lock().held);
         let attached = Arc::clone(&self.progress);
+        let then = Arc::clone(&self.then);
         let on_end = move |reactor: &mut crate::watch::Reactor| {
-            linger::close(held, &lingering, reactor);
+            linger::close_when_read(held, lingering, then, linger::FIRST_LOOK, reactor);
             progress.copied();
         };
         let ends = Ends { master, peer: peer.into(), stdin, stdout };
@@ -237,8 +241,9 @@ impl Streams {
         self.lock().stdin_writer = None;
     }
 
-    /// The process has ended: its last output is copied, and what the shim held open is closed.
-    pub fn ended(&self) {
+    /// The process has ended: its last output is copied, and what the shim held open is closed. `then` is called on the
+    /// loop's thread when the output has been read, or a moment later if nobody reads.
+    pub fn ended(&self, then: impl FnOnce() + Send + 'static) {
         if !self.progress.end() {
             return;
         }
@@ -250,11 +255,21 @@ impl Streams {
             logger.release();
         }
         let (token, lingering) = (self.copying, Arc::clone(&self.lingering));
-        let progress = Arc::clone(&self.progress);
+        let (progress, slot) = (Arc::clone(&self.progress), Arc::clone(&self.then));
         self.events.submit(move |reactor| {
+            let copies = progress.is_copying();
+            let then = move || {
+                progress.close();
+                then();
+            };
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(then));
             reactor.close(token);
-            linger::close(held, &lingering, reactor);
-            progress.close();
+            if copies {
+                // The terminal calls it when it is through; an engine that does not read is not waited for.
+                reactor.after(linger::TOO_LONG, move |_| linger::call(&slot));
+            } else {
+                linger::close_when_read(held, lingering, slot, linger::FIRST_LOOK, reactor);
+            }
         });
     }
 

@@ -58,6 +58,11 @@ impl Progress {
         });
     }
 
+    /// Whether a terminal is copied.
+    pub fn is_copying(&self) -> bool {
+        self.lock().copying
+    }
+
     /// A logger runs from now on.
     pub fn logs(&self) {
         self.change(|state| state.logging = true);

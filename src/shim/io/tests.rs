@@ -151,7 +151,7 @@ fn a_reader_that_comes_back_loses_nothing_and_the_writer_lives() {
     let mut second = reader(&stdout);
     out.write_all(b"three").expect("written");
     drop(out);
-    streams.ended();
+    streams.ended(|| {});
     assert_eq!(take_all(&mut second), b"twothree");
     assert!(streams.wait_drained(HANGS));
 }
@@ -165,7 +165,7 @@ fn last_words_wait_for_a_reader_that_comes_after_the_end() {
     let mut all = ends(&streams);
     all[1].write_all(b"last words").expect("written");
     drop(all);
-    streams.ended();
+    streams.ended(|| {});
     assert!(streams.wait_drained(HANGS));
     let mut late = reader(&stdout);
     assert_eq!(take_all(&mut late), b"last words");
@@ -251,7 +251,7 @@ fn a_logger_reads_both_streams_and_is_waited_for() {
     err.write_all(b"err\n").expect("err");
     drop((out, err));
     assert!(!streams.wait_drained(Duration::from_millis(1)), "it has not ended");
-    streams.ended();
+    streams.ended(|| {});
     assert!(streams.wait_drained(HANGS));
     assert_eq!(std::fs::read_to_string(log).expect("a log"), "tests/web format json\nout\nerr\n");
 }
@@ -272,7 +272,7 @@ fn a_logger_that_dies_early_is_an_error_and_one_that_dies_late_is_none() {
     for _ in 0..100 {
         out.write_all(&[b'\n'; 4096]).expect("no broken pipe");
     }
-    streams.ended();
+    streams.ended(|| {});
     assert!(streams.wait_drained(HANGS));
 }
 
@@ -317,7 +317,7 @@ fn a_terminal_is_copied_resized_and_drained() {
     let mut out = reader(&stdout);
     let rest = std::thread::spawn(move || take_all(&mut out).len());
     writing.join().expect("the container");
-    streams.ended();
+    streams.ended(|| {});
     assert!(streams.wait_drained(HANGS));
     assert_eq!(rest.join().expect("the engine"), expected - expected / 2);
     assert!(streams.resize(80, 24).is_err(), "it is gone");
@@ -340,7 +340,7 @@ fn a_terminal_closed_and_opened_again_goes_on() {
     nix::unistd::write(again.as_fd(), b"again").expect("written");
     assert_eq!(take(&mut out, 5), b"again");
     // A living end elsewhere does not keep the streams open.
-    streams.ended();
+    streams.ended(|| {});
     assert!(streams.wait_drained(HANGS));
     assert_eq!(take_all(&mut out), b"");
 }
@@ -365,7 +365,7 @@ fn two_hundred_terminals_share_one_thread() {
     for (streams, terminal, _, stdout) in &mut all {
         assert_eq!(take(stdout, 3), b"out");
         assert_eq!(take(terminal, 2), b"in");
-        streams.ended();
+        streams.ended(|| {});
     }
     for (streams, _, _, stdout) in &mut all {
         assert!(streams.wait_drained(HANGS));

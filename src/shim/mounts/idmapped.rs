@@ -180,9 +180,7 @@ mod tests {
 
     #[test]
     fn layers_are_mapped_and_what_is_written_belongs_to_the_mapped_ids() {
-        if !nix::unistd::geteuid().is_root() {
-            return;
-        }
+        rrun_harness::requires!(root);
         let base = std::env::temp_dir().join(format!("rrun-idmapped-{}", std::process::id()));
         let [one, two, upper, work, at] = ["one", "two", "upper", "work", "at"].map(|name| {
             let directory = base.join(name);

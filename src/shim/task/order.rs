@@ -33,12 +33,22 @@ impl Task {
         if let Some(process) = all.find(exec_id) {
             process.end = Some(end);
             if let Some(streams) = &process.streams {
-                streams.ended();
+                process.unread = true;
+                let (task, exec_id) = (Arc::clone(self), exec_id.to_owned());
+                streams.ended(move || task.output_was_read(&exec_id));
             }
         }
         drop(all);
         if exec_id.is_empty() && !self.ends_with_init {
             self.end_others();
+        }
+        self.settle();
+    }
+
+    /// On the loop's thread: nothing of its output is lost by telling its end.
+    fn output_was_read(&self, exec_id: &str) {
+        if let Some(process) = self.lock().find(exec_id) {
+            process.unread = false;
         }
         self.settle();
     }
