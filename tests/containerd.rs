@@ -1,4 +1,4 @@
-//! containerd 1.6 and 2 run containers by rrun: through their own shim, which calls it, and through ours, which is it.
+//! containerd 1.6, 1.7 and 2 run containers by rrun: through their own shim, which calls it, and through ours, which is it.
 //!
 //! One daemon for each set and a list of cases for each way. What a newcomer would get wrong: `ctr` is its own client of
 //! the daemon and of the container's streams; what it prints comes through the shim's fifos.
@@ -48,6 +48,13 @@ fn a_newer_containerd_runs_rrun_by_runcs_shim() {
 fn the_distributions_containerd_runs_our_shim() {
     requires!(root, busybox, engines(Set::Own));
     every_case(Set::Own, Way::OurShim);
+}
+
+#[test]
+#[ignore = "an engine: cargo xtask test --engines"]
+fn the_last_containerd_1_runs_our_shim() {
+    requires!(root, busybox, engines(Set::Trixie));
+    every_case(Set::Trixie, Way::OurShim);
 }
 
 #[test]

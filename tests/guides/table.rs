@@ -54,6 +54,7 @@ const FAMILIES: &[Family] = &[
                 "the_distributions_containerd_runs_rrun_by_runcs_shim",
                 &[],
             ),
+            member("1.7", OURS, "containerd", "the_last_containerd_1_runs_our_shim", &[]),
             member("2.1", OURS, "containerd", "a_newer_containerd_runs_our_shim", &[]),
             member("2.1", RUNCS, "containerd", "a_newer_containerd_runs_rrun_by_runcs_shim", &[]),
         ],

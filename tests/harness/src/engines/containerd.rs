@@ -155,7 +155,7 @@ impl Containerd {
 
     fn configuration(&self) -> String {
         let at = self.room.path().display();
-        let newer = self.room.set() == Set::Sid || major(&self.room) >= 2;
+        let newer = major(&self.room) >= 2;
         let version = if newer { 3 } else { 2 };
         let mut disabled = vec!["btrfs", "zfs", "devmapper", "aufs", "blockfile", "erofs"]
             .into_iter()

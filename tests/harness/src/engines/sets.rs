@@ -1,8 +1,8 @@
 //! The engines' programs, unpacked from packages.
 //!
-//! Knows two sets: what this machine's distribution has, and what Debian's sid has. Refuses to install: apt resolves and
-//! downloads, dpkg-deb unpacks, maintainers' scripts do not run, and sid is asked through an APT configuration of its
-//! own. A newcomer would unpack the whole closure: a C library beside the machine's own serves no program here, and
+//! Knows three sets: what this machine's distribution has, and what Debian 13 and sid have. Refuses to install: apt
+//! resolves and downloads, dpkg-deb unpacks, maintainers' scripts do not run, and other suites are asked through an APT
+//! configuration of our own. A newcomer would unpack the whole closure: a C library beside the machine's own serves no program here, and
 //! sid's would not even load.
 
 use std::ffi::OsString;
@@ -57,7 +57,10 @@ const LEFT_OUT: &[&str] = &[
     "python3-lib2to3",
 ];
 
-const SID: &str = "http://deb.debian.org/debian sid main";
+/// What is taken of Debian 13: the last line of containerd 1.
+const TRIXIES: &[&str] = &["containerd"];
+
+const DEBIAN: &str = "http://deb.debian.org/debian";
 
 /// Where Debian's `debian-archive-keyring` puts the keys.
 const KEYS: &str = "usr/share/keyrings/debian-archive-keyring.gpg";
@@ -70,6 +73,8 @@ const CONTENTS: &str = "packages";
 pub enum Set {
     /// This distribution's own: containerd 1.6, docker 20.10 and docker-compose 1.29 on Debian 12.
     Own,
+    /// Debian 13: containerd 1.7, beside the distribution's other programs.
+    Trixie,
     /// Debian's sid: containerd 2, docker 28 and Compose 2, beside the distribution's runc and CNI plugins.
     Sid,
 }
@@ -117,14 +122,26 @@ impl Set {
     fn wanted(self) -> &'static [&'static str] {
         match self {
             Set::Own => OWN,
+            Set::Trixie => TRIXIES,
             Set::Sid => NEWER,
         }
     }
 
-    /// `bookworm`, `noble`, …; `sid`.
+    /// The suite of Debian's that is asked; none for the distribution's own.
+    fn suite(self) -> Option<&'static str> {
+        match self {
+            Set::Own => None,
+            Set::Trixie => Some("trixie"),
+            Set::Sid => Some("sid"),
+        }
+    }
+
+    /// `bookworm`, `noble`, …; `trixie`; `sid`.
     #[must_use]
     pub fn name(self) -> String {
-        let Set::Own = self else { return "sid".to_owned() };
+        if let Some(suite) = self.suite() {
+            return suite.to_owned();
+        }
         let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
         let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
         name.unwrap_or("own").trim_matches('"').to_owned()
@@ -151,8 +168,8 @@ impl Set {
 
     /// This set's root, then the distribution's; without those that cannot be had.
     fn roots(self) -> Vec<PathBuf> {
-        let sets: &[Set] = if self == Set::Sid { &[Set::Sid, Set::Own] } else { &[Set::Own] };
-        sets.iter().filter_map(|set| set.unpacked().ok()).collect()
+        let first = (self != Set::Own).then_some(self);
+        first.into_iter().chain([Set::Own]).filter_map(|set| set.unpacked().ok()).collect()
     }
 
     /// The variables with which the distribution's programs find their libraries and modules.
@@ -178,14 +195,17 @@ impl Set {
     }
 
     fn unpack(self, partial: &Path, root: &Path) -> Result<(), String> {
-        let apt = match self {
-            Set::Own => Apt(None),
-            // The distribution's runc, CNI plugins and iptables serve both.
-            Set::Sid => Set::Own.unpacked().and_then(|_| Apt::of_sid(partial))?,
-        };
-        let names = match self {
-            Set::Own => apt.closure(self.wanted())?,
-            Set::Sid => self.wanted().iter().map(|&name| name.to_owned()).collect(),
+        let (apt, names) = match self.suite() {
+            None => {
+                let apt = Apt(None);
+                let names = apt.closure(self.wanted())?;
+                (apt, names)
+            }
+            // The distribution's runc, CNI plugins and iptables serve all.
+            Some(suite) => {
+                let apt = Set::Own.unpacked().and_then(|_| Apt::of(suite, partial))?;
+                (apt, self.wanted().iter().map(|&name| name.to_owned()).collect())
+            }
         };
         eprintln!("unpacking {} packages of {}", names.len(), self.name());
         apt.unpack(&names, partial, root)
@@ -196,8 +216,8 @@ impl Set {
 struct Apt(Option<PathBuf>);
 
 impl Apt {
-    /// One that knows sid and nothing else, and writes to `partial` alone.
-    fn of_sid(partial: &Path) -> Result<Apt, String> {
+    /// One that knows this suite of Debian's and nothing else, and writes to `partial` alone.
+    fn of(suite: &str, partial: &Path) -> Result<Apt, String> {
         let told = |e: std::io::Error| format!("write apt's configuration: {e}");
         let mut keys = Path::new("/").join(KEYS);
         if !keys.is_file() {
@@ -210,7 +230,8 @@ impl Apt {
             fs::create_dir_all(partial.join(directory)).map_err(told)?;
         }
         let sources = partial.join("sources.list");
-        fs::write(&sources, format!("deb [signed-by={}] {SID}\n", keys.display())).map_err(told)?;
+        let line = format!("deb [signed-by={}] {DEBIAN} {suite} main\n", keys.display());
+        fs::write(&sources, line).map_err(told)?;
         let at = partial.display();
         let configuration = partial.join("apt.conf");
         let text = format!(

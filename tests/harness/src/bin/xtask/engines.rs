@@ -82,7 +82,7 @@ fn prepare() -> Count {
     // By itself, as the tests do: together with others its libraries' features are theirs, too.
     let api = ["build", "--release", "-p", "rrun-fixture-api", "--bin", "api"];
     count.add(check::plain(cargo().args(api)));
-    let sets = [Set::Own, Set::Sid].map(|set| set.unpacked().err());
+    let sets = [Set::Own, Set::Trixie, Set::Sid].map(|set| set.unpacked().err());
     let services = SERVICES.iter().map(|service| rrun_harness::service_tree(service).err());
     for why in sets.into_iter().chain(services).flatten() {
         println!("{why}");
