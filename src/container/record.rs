@@ -56,6 +56,9 @@ pub struct Record {
     pub namespaces: NamespaceBits,
     /// Whether `process.terminal` was set.
     pub terminal: bool,
+    /// How many steps its plan had; 0 in records of before.
+    #[serde(default)]
+    pub steps: usize,
 }
 
 /// Hooks that run in another process than the one that created the container.
@@ -248,6 +251,7 @@ pub(super) mod tests {
             hooks: LateHooks::default(),
             namespaces: NamespaceBits::default(),
             terminal: false,
+            steps: 0,
         }
     }
 

@@ -155,6 +155,7 @@ fn draft(bundle: &Bundle, plan: &Plan) -> Record {
         },
         namespaces: NamespaceBits::from(&spec.namespaces),
         terminal: plan.terminal,
+        steps: plan.steps.len(),
     }
 }
 

@@ -1,7 +1,8 @@
 //! A created container goes through its gate.
 //!
 //! What a newcomer would get wrong: the child that fails now has only a number to say. Its words are the plan's, made
-//! again from the bundle, because the process that made the first plan is gone.
+//! again from the bundle, because the process that made the first plan is gone. What its caller asked for beside the
+//! bundle is gone, too, and made the beginning of the plan longer or shorter: steps are counted from the end.
 
 use super::Bundle;
 use crate::container::{Container, Status, Verb};
@@ -51,16 +52,25 @@ pub fn start(container: Container, manager: Option<&OsStr>) -> Result<()> {
 fn in_words(container: &Container, frame: &Frame) -> Error {
     let record = &container.record;
     let again = Bundle::load(Some(&record.bundle)).and_then(|bundle| {
-        let request = Request { gate: true, ..bundle.request() };
+        // Who asked for limits that can't be had has been refused by now.
+        let request = Request { gate: true, rootless: true, ..bundle.request() };
         bundle.plan(&record.id, &request)
     });
     match again {
-        Ok(plan) => describe(&plan, frame, ""),
+        Ok(plan) => describe(&plan, &from_the_end(frame, record.steps, plan.steps.len()), ""),
         Err(error) => {
             log::debug(|| format!("plan again for its words: {error}"));
             Error::kernel(format!("step {} of the container", frame.step), frame.errno)
         }
     }
+}
+
+/// A frame about a plan of `then` steps, as one about the same plan with `now`.
+fn from_the_end(frame: &Frame, then: usize, now: usize) -> Frame {
+    let then = if then == 0 { now } else { then };
+    let step = (usize::from(frame.step) + now).checked_sub(then);
+    let step = step.and_then(|step| u16::try_from(step).ok());
+    Frame { step: step.unwrap_or(frame.step), ..*frame }
 }
 
 /// Runs the poststart hooks. The runtime-spec since 1.3: a failure stops the container.

@@ -54,6 +54,19 @@ fn a_start_container_hook_that_fails_keeps_the_program_from_running() {
     Leftovers::assert_none(&bundle);
 }
 
+/// What is asked of `create` makes the plan shorter before the gate; `start` makes it again and does not know.
+#[test]
+fn a_failed_start_is_told_in_the_words_of_its_own_step() {
+    requires!(root, rrun, busybox);
+    for flags in [&[][..], &["--no-new-keyring"], &["--no-pivot", "--no-new-keyring"]] {
+        let bundle = Bundle::new().hook("startContainer", script("startContainer", "exit 3"));
+        bundle.create_with(flags).success();
+        bundle.start().code(1).stderr_has("startContainer hook").stderr_has("exit status 3");
+        bundle.delete().success();
+        Leftovers::assert_none(&bundle);
+    }
+}
+
 /// runc 1.1 runs them as part of `create`, and fails that.
 #[test]
 fn a_poststart_hook_that_fails_stops_the_container() {
