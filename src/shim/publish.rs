@@ -14,17 +14,17 @@ mod forward;
 #[cfg(test)]
 mod tests;
 
+use crate::answer::{any, timestamp};
 use crate::log;
 use containerd_shim_protos::shim::event::Envelope;
 use containerd_shim_protos::shim::events::ForwardRequest;
 use forward::Connection;
-use protobuf::well_known_types::{any::Any, timestamp::Timestamp};
 use protobuf::{Message, MessageField};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How often an event is tried again.
 const RETRIES: u32 = 5;
@@ -115,23 +115,11 @@ impl Publisher {
 
 impl Shared {
     fn pack<M: Message>(&self, topic: &str, event: &M) -> protobuf::Result<Vec<u8>> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let timestamp = Timestamp {
-            seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
-            nanos: i32::try_from(now.subsec_nanos()).unwrap_or(0),
-            ..Default::default()
-        };
-        // The descriptor would know the package, at the price of parsing all of them at run time.
-        let event = Any {
-            type_url: format!("containerd.events.{}", M::NAME),
-            value: event.write_to_bytes()?,
-            ..Default::default()
-        };
         let envelope = Envelope {
-            timestamp: MessageField::some(timestamp),
+            timestamp: timestamp(SystemTime::now()),
             namespace: self.namespace.clone(),
             topic: topic.to_owned(),
-            event: MessageField::some(event),
+            event: MessageField::some(any("containerd.events", event)?),
             ..Default::default()
         };
         ForwardRequest { envelope: MessageField::some(envelope), ..Default::default() }
