@@ -180,13 +180,27 @@ fn in_shared_directory(wanted: &Mount, flags: MsFlags, data: &[String], at: &Pat
         mount(Some(wanted.source.as_str()), at, kind, flags, Some(short.as_str()))
             .context(|| format!("mount {:?}", wanted.source))
     };
+    on_a_thread(there)
+}
+
+/// Does what changes the calling thread for good on one that ends with it.
+fn on_a_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().spawn_scoped(scope, there);
+        let thread = std::thread::Builder::new().spawn_scoped(scope, work);
         match thread.context(|| "start a thread for a mount")?.join() {
-            Ok(mounted) => mounted,
+            Ok(done) => done,
             Err(_) => Err(Error::new(Kind::Internal, "the thread for a mount ended")),
         }
     })
+}
+
+/// Attaches a detached mount to a directory.
+fn attach(detached: &OwnedFd, at: &Path) -> Result<()> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let place = nix::fcntl::open(at, flags, Mode::empty());
+    let place = place.context(|| format!("open {}", at.display()))?;
+    kernel::attach(detached.as_raw_fd(), place.as_raw_fd())
+        .context(|| format!("attach it to {}", at.display()))
 }
 
 /// What a mount takes that is made from a superblock's parameters.
@@ -234,18 +248,9 @@ fn layer_by_layer(wanted: &Mount, flags: MsFlags, data: &[String], at: &Path) ->
     let attributes = attributes.fold(0, |all, (_, one)| all | one);
     kernel::fs_create(context.as_raw_fd())
         .and_then(|()| kernel::fs_mount(context.as_raw_fd(), attributes))
-        .and_then(|mount| {
-            let mount = OwnedFd::from(mount);
-            let target = kernel_path(at).map_err(|errno| rrun_sys::Errno(errno as i32))?;
-            kernel::attach(mount.as_raw_fd(), target.as_raw_fd())
-        })
-        .map_err(|error| Error::from(errno(error)))
+        .map_err(Error::from)
+        .and_then(|mount| attach(&OwnedFd::from(mount), at))
         .context(|| format!("mount {:?} layer by layer", wanted.source))
-}
-
-/// A name for the place of a mount that nothing can be put in front of.
-fn kernel_path(at: &Path) -> nix::Result<OwnedFd> {
-    nix::fcntl::open(at, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 /// The directory that all layers of `lowerdir=` lie below, and the options with names relative to it. Only `lowerdir`

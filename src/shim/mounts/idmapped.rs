@@ -6,18 +6,14 @@
 //! thread, and the overlay, which has its own copies by then, is moved out of it as a descriptor. What a newcomer would
 //! get wrong: an overlay takes no mount as a layer that is not attached (before Linux 6.15).
 
-use super::Options;
-use nix::fcntl::{OFlag, open};
+use super::{Options, attach, on_a_thread};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::stat::Mode;
 use rrun::error::{Error, Kind, Result, ResultExt};
 use rrun::launch::idmap;
 use rrun::plan::DetachedTree;
 use rrun::spec::IdMap;
-use rrun_sys::mount::{
-    ATTR_RDONLY, Attr, Reach, attach, fs_create, fs_mount, fs_open, fs_set, set_attr,
-};
+use rrun_sys::mount::{ATTR_RDONLY, Attr, Reach, fs_create, fs_mount, fs_open, fs_set, set_attr};
 use std::ffi::CString;
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -76,7 +72,7 @@ fn mapping(text: &str) -> Option<IdMap> {
 
 /// A bind mount on `at`; its flags are set afterwards, as those of any other.
 pub(super) fn bind(ids: &Ids, source: &Path, recursive: bool, at: &Path) -> Result<()> {
-    put(&ids.applied_to(source, recursive)?, at)
+    attach(&ids.applied_to(source, recursive)?, at)
 }
 
 /// An overlay on `at` whose lower layers are mapped.
@@ -112,14 +108,7 @@ pub(super) fn overlay(ids: &Ids, source: &str, options: &Options, at: &Path) -> 
         let mounted = fs_mount(context.as_raw_fd(), options.flags.bits());
         Ok(OwnedFd::from(mounted.context(|| "fsmount(overlay)")?))
     };
-    let mounted = std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().spawn_scoped(scope, made);
-        match thread.context(|| "start a thread for a mount")?.join() {
-            Ok(mounted) => mounted,
-            Err(_) => Err(Error::new(Kind::Internal, "the thread for a mount ended")),
-        }
-    })?;
-    put(&mounted, at)
+    attach(&on_a_thread(made)?, at)
 }
 
 /// Attaches every layer below the working directory; the value of `lowerdir=` with their new names.
@@ -132,17 +121,10 @@ fn mapped(ids: &Ids, layers: &str) -> Result<String> {
         let read_only = Attr { set: ATTR_RDONLY, ..Attr::default() };
         set_attr(copy.as_raw_fd(), c"", Reach::One, &read_only)
             .context(|| format!("make {layer} read-only"))?;
-        put(&copy, Path::new(&name))?;
+        attach(&copy, Path::new(&name))?;
         names.push(name);
     }
     Ok(names.join(":"))
-}
-
-fn put(detached: &OwnedFd, at: &Path) -> Result<()> {
-    let place = open(at, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
-    let place = place.context(|| format!("open {}", at.display()))?;
-    attach(detached.as_raw_fd(), place.as_raw_fd())
-        .context(|| format!("attach it to {}", at.display()))
 }
 
 fn text(text: &str) -> Result<CString> {
