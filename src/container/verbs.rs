@@ -51,12 +51,8 @@ impl Container {
         self.record.amend(&self.directory)
     }
 
-    /// Reads its record again. An update on a hybrid host may have given it one more cgroup, which whoever keeps a
-    /// container over time must know before `exec`.
-    ///
-    /// # Errors
-    /// As [`Record::load`]; [`Kind::NotFound`](crate::error::Kind::NotFound) when it was deleted.
-    pub fn refresh(&mut self) -> Result<()> {
+    /// Reads its record again: an update on a hybrid host may have given it one more cgroup.
+    fn refresh(&mut self) -> Result<()> {
         self.record = Record::load(&self.directory)?.ok_or_else(|| not_found(&self.directory))?;
         Ok(())
     }
