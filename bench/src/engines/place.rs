@@ -96,6 +96,17 @@ impl Place {
         Ok(time)
     }
 
+    /// The same as soon as something is said, and after this time at the latest.
+    pub fn drain_within(&self, pause: Duration) {
+        let files = [&self.reader].into_iter().chain(&self.others);
+        let mut fds: Vec<_> =
+            files.map(|file| PollFd::new(file.as_fd(), PollFlags::POLLIN)).collect();
+        let timeout = PollTimeout::try_from(pause).unwrap_or(PollTimeout::MAX);
+        // Interrupted, it drains early.
+        poll(&mut fds, timeout).ok();
+        self.drain();
+    }
+
     /// Throws away what was said: a full fifo would stop who writes.
     pub fn drain(&self) {
         let mut bytes = [0; 4096];

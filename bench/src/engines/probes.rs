@@ -134,8 +134,8 @@ impl Probe<'_> {
                 .into_iter()
                 .map(|thread| {
                     while !thread.is_finished() {
-                        self.place.drain();
-                        sleep(Duration::from_millis(20));
+                        // At once, as an engine does: an end may wait for its output to be read.
+                        self.place.drain_within(Duration::from_millis(20));
                     }
                     let panicked = || Err(Wrong::Failed("a caller panicked".to_owned()));
                     thread.join().unwrap_or_else(|_| panicked())
