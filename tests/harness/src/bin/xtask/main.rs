@@ -7,6 +7,7 @@
 
 mod bench;
 mod check;
+mod conformance;
 mod demo;
 mod engines;
 mod image;
@@ -32,6 +33,8 @@ cargo xtask report [--quick] [--only PART,…] [--directory DIR]
 cargo xtask compare A B   two isobench.json side by side, with intervals and verdicts
 cargo xtask gate FILE [--bless] [--strict]
                           an isobench.json against bench/baseline: instructions within 2 %, counts exactly
+cargo xtask conformance [--runtime PATH] [--cgroups unified|host]
+                          runtime-tools' validation programs, held against tests/conformance/known-gaps.toml
 cargo xtask build         both programs, static and optimized: rrun and its shim for containerd
 cargo xtask vm COMMAND…   a command in the guest: the host's files, a kernel and cgroups of its own
 cargo xtask guest-check   boots the guest and says what it has";
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
             println!("{}", built("rrun", "containerd-shim-rrun-v2", &["--release"])?.display());
             Ok(0)
         }),
+        "conformance" => conformance::run(rest),
         "vm" => vm(rest),
         "guest-check" => vm(&["sh".into(), "-c".into(), GUEST_FACTS.into()]),
         "help" | "--help" | "-h" => {
