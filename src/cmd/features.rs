@@ -61,7 +61,7 @@ fn features() -> Value {
             "intelRdt": { "enabled": false, "schemata": false, "monitoring": false },
             "memoryPolicy": { "modes": [], "flags": [] },
             "mountExtensions": { "idmap": { "enabled": true } },
-            "netDevices": { "enabled": false },
+            "netDevices": { "enabled": true },
         },
         "annotations": {
             "org.opencontainers.runtime.rrun.version": env!("CARGO_PKG_VERSION"),

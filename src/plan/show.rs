@@ -259,6 +259,9 @@ pub fn host_lines(plan: &Plan, spec: &Spec) -> Vec<(&'static str, String)> {
     if let Some(adjust) = plan.oom_score_adj {
         lines.push(("proc", format!("oom_score_adj {adjust}")));
     }
+    for device in &plan.net_devices {
+        lines.push(("netdev", format!("move {} in as {}", device.host, device.name)));
+    }
     for (name, list) in [
         ("prestart", &spec.hooks.prestart),
         ("createRuntime", &spec.hooks.create_runtime),

@@ -19,7 +19,7 @@ use crate::launch::console::{PidfdOf, send_pidfd, take_master};
 use crate::launch::fault::point;
 use crate::launch::notify::{self, Proxy};
 use crate::launch::trace::Trace;
-use crate::launch::{Launch, Owner, Place};
+use crate::launch::{Launch, Launched, Owner, Place};
 use crate::log;
 use crate::plan::{Plan, Request};
 use crate::timestamp::Timestamp;
@@ -111,12 +111,18 @@ impl Create<'_> {
                 return Err(error);
             }
         };
-        let (pid, pidfd) = (launched.pid, launched.pidfd);
+        let Launched { pid, pidfd, devices, .. } = launched;
         let container = reserved.into_container(record)?;
         let born = Born { container, pidfd, master, notify };
         match handover.pid_file.map_or(Ok(()), |file| write_pid_file(file, pid)) {
             Ok(()) => Ok(born),
-            Err(error) => Err(abandon(born.container, error)),
+            Err(error) => {
+                let error = abandon(born.container, error);
+                Err(match devices {
+                    Some(devices) => devices.put_back(error),
+                    None => error,
+                })
+            }
         }
     }
 }

@@ -35,6 +35,7 @@ pub mod pidfd;
 mod program;
 pub mod reap;
 pub mod rights;
+pub mod route;
 mod rootfs;
 pub mod script;
 pub mod sealed;
