@@ -94,6 +94,9 @@ impl Parent<'_> {
             point("oom_score_adj")?;
             self.write_oom_score_adj(adjust)?;
         }
+        if let Some(rdt) = self.launch.rdt {
+            rdt.join(self.pid)?;
+        }
         let _span = self.launch.trace.span("record");
         owner.born(self.pid, self.pidfd.as_fd(), self.cgroup)?;
         self.refresh_state(owner, "creating")

@@ -30,6 +30,7 @@ mod net;
 pub mod notify;
 mod open;
 mod opened;
+pub mod rdt;
 mod relay;
 pub mod sealed;
 mod socket;
@@ -49,6 +50,7 @@ use attend::Parent;
 use cgroup::Cgroup;
 use fault::point;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use rdt::Rdt;
 use rrun_sys::reap::{self};
 use rrun_sys::trace::SharedClock;
 use rrun_sys::{clone, ns, pidfd};
@@ -100,6 +102,8 @@ pub struct Launch<'a> {
     pub init: Option<BorrowedFd<'a>>,
     /// Hooks of the host's side.
     pub hooks: Option<&'a Hooks>,
+    /// Its share of caches and memory bandwidth, made before.
+    pub rdt: Option<&'a Rdt>,
     /// The child's standard streams; our own without.
     pub streams: Option<[BorrowedFd<'a>; 3]>,
     /// Where, and as whom.

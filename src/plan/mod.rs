@@ -97,9 +97,6 @@ impl Plan {
         let process = spec.process.as_ref().ok_or_else(|| {
             Error::spec("/process", "process is missing").hint("say what to run in process.args")
         })?;
-        if spec.intel_rdt.is_some() {
-            return Err(Error::unsupported("/linux/intelRdt", "rrun does not handle intelRdt yet"));
-        }
         let mut steps = step::Steps::default();
         let mut warnings = spec.warnings.clone();
         let cgroup = cgroup::plan(spec, host, id, request.rootless)?;

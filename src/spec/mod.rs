@@ -118,6 +118,7 @@ impl Spec {
         Ok(spec)
     }
 
+    #[allow(clippy::too_many_lines, reason = "one line for each field: a table")]
     fn read(at: At<'_>, config: wire::Config<'_>, bundle: &Path) -> Result<Self> {
         let mut warnings = Vec::new();
         let wire::Config {

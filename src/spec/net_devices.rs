@@ -52,7 +52,10 @@ impl NetDevice {
             let twice = |other: &&Self| !other.is_template() && other.name == name;
             if let Some(other) = read.iter().find(twice) {
                 return Err(at
-                    .wrong(format!("{name:?} is the name of {:?} in the container, too", other.host))
+                    .wrong(format!(
+                        "{name:?} is the name of {:?} in the container, too",
+                        other.host
+                    ))
                     .hint("give one of them another name, or both a template such as \"eth%d\""));
             }
             read.push(Self { name: name.to_owned(), pointer: at.pointer(), host });

@@ -17,9 +17,8 @@ const CAP_ACK: i32 = 10;
 pub fn open() -> Result<NewFd> {
     let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
     // SAFETY: no pointers.
-    let answer = unsafe {
-        libc::syscall(libc::SYS_socket, libc::AF_NETLINK, kind, libc::NETLINK_ROUTE)
-    };
+    let answer =
+        unsafe { libc::syscall(libc::SYS_socket, libc::AF_NETLINK, kind, libc::NETLINK_ROUTE) };
     let socket = NewFd(Errno::check(answer)? as Fd);
     let outcome = [CAP_ACK, EXT_ACK].into_iter().try_for_each(|option| set(socket.0, option));
     socket.closed_on_failure(outcome)

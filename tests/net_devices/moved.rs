@@ -73,8 +73,7 @@ fn the_kernel_completes_a_template_and_a_name_beside_it_is_not_taken() {
         "addr add 192.0.2.3/24 dev zz",
     ]);
     let template = json!({ "name": "eth%d" });
-    let bundle =
-        sleeper(json!({ "aa": template, "eth0": template, "zz": { "name": "eth1" } }));
+    let bundle = sleeper(json!({ "aa": template, "eth0": template, "zz": { "name": "eth1" } }));
     bundle.create().success();
     let pid = bundle.state()["pid"].clone();
     let mut found = names(Some(&pid));

@@ -29,7 +29,11 @@ fn a_name_that_is_taken_in_a_joined_namespace_is_refused() {
     let taken = "has a device \"eth0\" already";
     let bundle = joined(json!({ "e0": {}, "d0": { "name": "eth0" } }));
     assert_refused(&bundle, "/linux/netDevices/d0/name", taken);
-    assert_refused(&joined(json!({ "d0": { "name": "lo" } })), "/linux/netDevices/d0/name", "already");
+    assert_refused(
+        &joined(json!({ "d0": { "name": "lo" } })),
+        "/linux/netDevices/d0/name",
+        "already",
+    );
     let bundle = joined(json!({ "d0": { "name": "eth%d" } }));
     bundle.create().success();
     assert_eq!(device(Some(&bundle.state()["pid"]), "eth1")["mac"], "02:00:00:00:00:77");

@@ -36,8 +36,14 @@ fn a_failure_after_the_move_gives_the_devices_back_as_they_were() {
     let before = host();
     assert_eq!(before[0].as_array().map(Vec::len), Some(5));
     for (what, config) in [
-        ("a createRuntime hook", json!({ "hooks": { "createRuntime": [{ "path": "/bin/false" }] } })),
-        ("a createContainer hook", json!({ "hooks": { "createContainer": [{ "path": "/bin/false" }] } })),
+        (
+            "a createRuntime hook",
+            json!({ "hooks": { "createRuntime": [{ "path": "/bin/false" }] } }),
+        ),
+        (
+            "a createContainer hook",
+            json!({ "hooks": { "createContainer": [{ "path": "/bin/false" }] } }),
+        ),
         ("no program", json!({ "process": { "cwd": "/", "args": ["/no/such/program"] } })),
     ] {
         let bundle = two(config);
@@ -68,9 +74,15 @@ fn wherever_the_parent_fails_the_devices_are_as_they_were() {
         }
         let said = output.stderr().to_owned();
         in_the_middle += usize::from(
-            ["move a device", "settle a device", "give an address", "set a device up", "devices moved"]
-                .iter()
-                .any(|point| said.contains(&format!("injected failure: {point}"))),
+            [
+                "move a device",
+                "settle a device",
+                "give an address",
+                "set a device up",
+                "devices moved",
+            ]
+            .iter()
+            .any(|point| said.contains(&format!("injected failure: {point}"))),
         );
         assert!(!said.contains("while undoing"), "{said}");
         assert_eq!(host(), before, "after point {n}: {said}");

@@ -16,9 +16,6 @@ const REFUSED: &[(&str, &str, Kind, &str)] = &[
     ("mem", "v2", Kind::Unsupported, "/linux/resources/memory/swappiness"),
     ("cpu", "v2", Kind::Unsupported, "/linux/resources/cpu/realtimeRuntime"),
     ("network", "*", Kind::Unsupported, "/linux/resources/network/classID"),
-    ("intelRdt-empty", "*", Kind::Unsupported, "/linux/intelRdt"),
-    ("intelRdt-order", "*", Kind::Unsupported, "/linux/intelRdt"),
-    ("intelRdt-old", "*", Kind::Unsupported, "/linux/intelRdt"),
     // Controllers that the hybrid machine doesn't have.
     ("unified", "hybrid", Kind::Host, "/linux/resources/unified/memory.max"),
     ("rdma", "hybrid", Kind::Host, "/linux/resources/rdma/mlx"),

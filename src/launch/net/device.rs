@@ -140,9 +140,9 @@ pub struct Address {
 /// The permanent addresses of a device, of every family and scope, in the kernel's order: the first of a subnet is primary.
 pub fn addresses(route: &mut Route, index: i32) -> Result<Vec<Address>, Refusal> {
     let answers = route.ask(&Message::new(GET_ADDRESS, REQUEST | DUMP, &[0; 8]))?;
-    let own = answers.into_iter().filter(|(kind, body)| {
-        *kind == NEW_ADDRESS && i32_at(body, 4) == Some(index)
-    });
+    let own = answers
+        .into_iter()
+        .filter(|(kind, body)| *kind == NEW_ADDRESS && i32_at(body, 4) == Some(index));
     let read = own.filter_map(|(_, body)| {
         let all = attributes(body.get(8..)?).find(|(kind, _)| *kind == ADDRESS_FLAGS);
         let flags = all.and_then(|(_, value)| u32_at(value, 0));

@@ -90,7 +90,9 @@ impl Moved {
         let mut found: Vec<(&NetDevice, Before)> = Vec::new();
         for device in devices {
             let link = self.link(device)?;
-            if let Some((other, _)) = found.iter().find(|(_, before)| before.link.index == link.index) {
+            if let Some((other, _)) =
+                found.iter().find(|(_, before)| before.link.index == link.index)
+            {
                 let message = format!("{:?} and {:?} are one device", other.host, device.host);
                 return Err(Error::spec(key(device), message).hint("leave one of them out"));
             }
@@ -98,7 +100,8 @@ impl Moved {
                 return Err(exists(device));
             }
             let ask = || format!("list the addresses and routes of {:?}", device.host);
-            let addresses = device::addresses(&mut self.here, link.index).map_err(|no| no.of(ask()))?;
+            let addresses =
+                device::addresses(&mut self.here, link.index).map_err(|no| no.of(ask()))?;
             let routes = device::routes(&mut self.here, link.index).map_err(|no| no.of(ask()))?;
             found.push((device, Before { link, addresses, routes }));
         }
@@ -111,12 +114,14 @@ impl Moved {
         let link = device::find(&mut self.here, host)
             .map_err(|no| no.of(format!("look for network device {host:?}")).at(key(device)))?;
         let missing = || {
-            let message = format!("there is no network device {host:?} in rrun's network namespace");
+            let message =
+                format!("there is no network device {host:?} in rrun's network namespace");
             Error::new(Kind::NotFound, message).at(key(device)).hint("make it, or correct the name")
         };
         let link = link.ok_or_else(missing)?;
         if link.is_loopback() {
-            let message = format!("{host:?} is a loopback device, and each network namespace has its own");
+            let message =
+                format!("{host:?} is a loopback device, and each network namespace has its own");
             return Err(Error::spec(key(device), message).hint("leave it out"));
         }
         Ok(link)
@@ -244,13 +249,18 @@ impl Moved {
             routes.iter().map(|route| (route, None)).collect();
         loop {
             let before = refused.len();
-            refused = refused.into_iter().filter_map(|(route, _)| match self.here.ask(route) {
-                Ok(_) | Err(Refusal { errno: libc::EEXIST, .. }) => None,
-                Err(no) => Some((route, Some(no))),
-            }).collect();
+            refused = refused
+                .into_iter()
+                .filter_map(|(route, _)| match self.here.ask(route) {
+                    Ok(_) | Err(Refusal { errno: libc::EEXIST, .. }) => None,
+                    Err(no) => Some((route, Some(no))),
+                })
+                .collect();
             if refused.is_empty() || refused.len() == before {
                 let last = refused.into_iter().filter_map(|(_, no)| no);
-                return last.map(|no| no.of(format!("a route of network device {name:?}"))).collect();
+                return last
+                    .map(|no| no.of(format!("a route of network device {name:?}")))
+                    .collect();
             }
         }
     }
@@ -262,7 +272,8 @@ fn key(device: &NetDevice) -> String {
 }
 
 fn exists(device: &NetDevice) -> Error {
-    let message = format!("the container's network namespace has a device {:?} already", device.name);
+    let message =
+        format!("the container's network namespace has a device {:?} already", device.name);
     Error::new(Kind::Exists, message)
         .at(device.pointer.clone())
         .hint("give another \"name\", or a template such as \"eth%d\"")
