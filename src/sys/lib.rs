@@ -16,6 +16,7 @@ extern crate std;
 #[cfg(feature = "std")]
 pub mod arena;
 pub mod bpf;
+mod call;
 mod classic;
 pub mod clone;
 mod console;
