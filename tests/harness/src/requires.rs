@@ -38,6 +38,8 @@ pub enum Need {
     Program(&'static str),
     /// At least this kernel.
     Kernel(u32, u32),
+    /// The same, for what is newer than the guest's, which has everything else: there it is no gap.
+    Newer(u32, u32),
     /// A capability in our own permitted set, by its number in `linux/capability.h`.
     Capability(u32),
     /// The runtime under test is rrun itself: the test is about something of its own.
@@ -98,6 +100,9 @@ macro_rules! need {
     (kernel($major:expr, $minor:expr)) => {
         $crate::requires::Need::Kernel($major, $minor)
     };
+    (newer($major:expr, $minor:expr)) => {
+        $crate::requires::Need::Newer($major, $minor)
+    };
     (capability($number:expr)) => {
         $crate::requires::Need::Capability($number)
     };
@@ -123,7 +128,7 @@ pub fn met(marker: &str, needs: &[Need]) -> bool {
         return true;
     };
     // A test of rrun's own asked of the reference is not a gap of the machine.
-    let of_the_machine = !matches!(need, Need::Rrun | Need::Fixed(_));
+    let of_the_machine = !matches!(need, Need::Rrun | Need::Newer(..) | Need::Fixed(_));
     let strict = is_set("RRUN_TEST_STRICT") && of_the_machine;
     assert!(!strict, "RRUN_TEST_STRICT=1 and {test} cannot run: {why}");
     // Written at once, so that tests in other threads cannot break the line, and past libtest's capture, which only
@@ -171,7 +176,7 @@ pub fn missing(need: Need) -> Option<String> {
             unless(busybox().is_some(), "needs a static busybox (package busybox-static)".into())
         }
         Need::Program(name) => unless(on_path(name).is_some(), format!("needs {name} on PATH")),
-        Need::Kernel(major, minor) => {
+        Need::Kernel(major, minor) | Need::Newer(major, minor) => {
             unless(kernel() >= (major, minor), format!("needs Linux {major}.{minor}"))
         }
         Need::Capability(number) => {
