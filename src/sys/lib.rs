@@ -16,6 +16,7 @@ extern crate std;
 #[cfg(feature = "std")]
 pub mod arena;
 pub mod bpf;
+mod call;
 mod classic;
 pub mod clone;
 mod console;
@@ -31,11 +32,14 @@ pub mod limits;
 pub mod mount;
 pub mod ns;
 pub mod path;
+#[cfg(feature = "std")]
+pub mod pattern;
 pub mod pidfd;
 mod program;
 pub mod reap;
 pub mod rights;
 mod rootfs;
+pub mod route;
 pub mod script;
 pub mod sealed;
 pub mod seccomp;

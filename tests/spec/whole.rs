@@ -12,10 +12,8 @@ use serde_json::{Value, json};
 
 /// The fields that rrun refuses by name, as objects, and no other. Each is one less to promise.
 const REFUSED: &[&str] = &[
-    "/linux/intelRdt",
     "/linux/memoryPolicy",
     "/linux/mountLabel",
-    "/linux/netDevices",
     "/linux/personality/flags",
     "/process/execCPUAffinity",
     "/process/ioPriority",

@@ -10,6 +10,7 @@ mod check;
 mod conformance;
 mod demo;
 mod engines;
+mod fuzz;
 mod image;
 mod machine;
 mod show;
@@ -35,6 +36,8 @@ cargo xtask gate FILE [--bless] [--strict]
                           an isobench.json against bench/baseline: instructions within 2 %, counts exactly
 cargo xtask conformance [--runtime PATH] [--cgroups unified|host]
                           runtime-tools' validation programs, held against tests/conformance/known-gaps.toml
+cargo xtask fuzz [SECONDS [TARGET…]]
+                          searches for inputs that break what tests/fuzz says of any input (needs nightly, cargo-fuzz)
 cargo xtask build         both programs, static and optimized: rrun and its shim for containerd
 cargo xtask vm COMMAND…   a command in the guest: the host's files, a kernel and cgroups of its own
 cargo xtask guest-check   boots the guest and says what it has";
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         "report" => bench::report(rest),
         "compare" => bench::told("compare", rest),
         "gate" => bench::gate(rest),
+        "fuzz" => fuzz::run(rest),
         "build" => build().and_then(|binary| {
             println!("{}", binary.display());
             println!("{}", built("rrun", "containerd-shim-rrun-v2", &["--release"])?.display());
