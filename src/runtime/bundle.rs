@@ -47,7 +47,11 @@ impl Bundle {
             Some(CgroupPath::Absolute(_)) => OwnCgroup::Unwanted,
             Some(CgroupPath::Relative(_)) | None => OwnCgroup::Wanted,
         };
-        Ok(Self { path, spec, host: Host::probe(own_cgroup)? })
+        let mut host = Host::probe(own_cgroup)?;
+        if spec.has_labels() {
+            host.ask_security();
+        }
+        Ok(Self { path, spec, host })
     }
 
     /// The plan for `create` and `run`, with what the environment asks for.

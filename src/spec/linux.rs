@@ -6,6 +6,7 @@
 
 use super::at::At;
 use super::devices::DeviceNode;
+use super::memory_policy::MemoryPolicy;
 use super::mounts::Propagation;
 use super::namespaces::{IdMaps, Namespaces, TimeOffsets};
 use super::options;
@@ -33,6 +34,8 @@ pub(super) struct Linux {
     pub sysctl: BTreeMap<String, String>,
     pub seccomp: Option<Profile>,
     pub personality: Option<u32>,
+    pub memory_policy: Option<MemoryPolicy>,
+    pub mount_label: Option<String>,
 }
 
 impl Linux {
@@ -58,9 +61,7 @@ impl Linux {
         } = linux;
         for (key, present) in [
             ("netDevices", net_devices.is_some_and(|devices| !devices.0.is_empty())),
-            ("mountLabel", mount_label.is_some_and(|label| !label.is_empty())),
             ("intelRdt", intel_rdt.is_some()),
-            ("memoryPolicy", memory_policy.is_some()),
         ] {
             if present {
                 return Err(at.key(key).unsupported(format!("rrun does not handle {key} yet")));
@@ -91,6 +92,11 @@ impl Linux {
                 None => None,
             },
             personality: read_personality(at.key("personality"), personality)?,
+            memory_policy: match memory_policy {
+                Some(Object(policy)) => Some(MemoryPolicy::read(at.key("memoryPolicy"), policy)?),
+                None => None,
+            },
+            mount_label: mount_label.map(Text::into_string).filter(|label| !label.is_empty()),
             namespaces,
         })
     }

@@ -11,11 +11,14 @@ mod devices;
 mod hooks;
 mod limits;
 mod linux;
+mod memory_policy;
 mod mounts;
 mod namespaces;
+mod number_set;
 mod options;
 mod process;
 mod resources;
+mod scheduling;
 mod seccomp;
 mod sysctl;
 mod wire;
@@ -24,13 +27,18 @@ pub mod words;
 pub use capabilities::{CapSet, Capabilities};
 pub use devices::{DeviceAccess, DeviceKind, DeviceNode, DeviceNumber, DeviceRule};
 pub use hooks::{Hook, HookPhase, Hooks};
+pub use memory_policy::MemoryPolicy;
+pub(crate) use memory_policy::flag_names as memory_flag_names;
 pub use mounts::{FsType, IdMapped, Mount, MountAttrs, Propagation, PropagationMode};
 pub use namespaces::{IdMap, IdMaps, Namespace, NamespaceKind, Namespaces, TimeOffsets};
+pub use number_set::NumberSet;
 pub use process::{Privileges, Process, Rlimit, Terminal, User};
 pub use resources::{
     BlockIo, CgroupPath, Cpu, DeviceRate, DeviceWeight, HugePages, Limit, Memory, Network, Rdma,
     Resources,
 };
+pub(crate) use scheduling::flag_names as scheduler_flag_names;
+pub use scheduling::{ExecAffinity, IoPriority, Scheduler};
 pub use seccomp::{Action, Arch, Comparator, Condition, FilterFlag, Profile, Rule};
 
 #[cfg(doc)]
@@ -91,6 +99,10 @@ pub struct Spec {
     pub seccomp: Option<Profile>,
     /// `linux.personality.domain`: `PER_LINUX` (0) or `PER_LINUX32` (8).
     pub personality: Option<u32>,
+    /// `linux.memoryPolicy`.
+    pub memory_policy: Option<MemoryPolicy>,
+    /// `linux.mountLabel`: the SELinux context of what is mounted.
+    pub mount_label: Option<String>,
     /// What is odd but no error (an unknown capability, say): one lower-case line each, logged by `main`.
     pub warnings: Vec<String>,
 }
@@ -110,6 +122,13 @@ impl Spec {
         Ok(spec)
     }
 
+    /// Whether anything in it is a label of a security module.
+    #[must_use]
+    pub fn has_labels(&self) -> bool {
+        self.mount_label.is_some() || self.process.as_ref().is_some_and(Process::has_labels)
+    }
+
+    #[allow(clippy::too_many_lines, reason = "one dull line for each field: a table")]
     fn read(at: At<'_>, config: wire::Config<'_>, bundle: &Path) -> Result<Self> {
         let mut warnings = Vec::new();
         let wire::Config {
@@ -168,6 +187,8 @@ impl Spec {
             sysctl: linux.sysctl,
             seccomp: linux.seccomp,
             personality: linux.personality,
+            memory_policy: linux.memory_policy,
+            mount_label: linux.mount_label,
             warnings,
         })
     }

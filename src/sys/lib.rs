@@ -37,6 +37,7 @@ mod program;
 pub mod reap;
 pub mod rights;
 mod rootfs;
+pub mod schedule;
 pub mod script;
 pub mod sealed;
 pub mod seccomp;

@@ -3,7 +3,7 @@
 //! It knows names and JSON types only.
 //! What a newcomer would get wrong: `netDevices: {}` asks for nothing, so its keys are read even though each is refused.
 
-use super::{Entries, Object, Objects, Resources, Seccomp, Text, Texts};
+use super::{Entries, MemoryPolicy, Object, Objects, Resources, Seccomp, Text, Texts};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -27,7 +27,7 @@ pub struct Linux<'a> {
     pub seccomp: Option<Object<Seccomp<'a>>>,
     pub personality: Option<Object<Personality<'a>>>,
     pub intel_rdt: Option<IgnoredAny>,
-    pub memory_policy: Option<IgnoredAny>,
+    pub memory_policy: Option<Object<MemoryPolicy<'a>>>,
 }
 
 /// One of `linux.namespaces`
