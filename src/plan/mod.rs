@@ -51,6 +51,8 @@ pub struct Request {
     pub gate: bool,
     /// `--rootless=true`
     pub rootless: bool,
+    /// `--cgroup-manager disabled`
+    pub no_cgroup: bool,
 }
 
 /// A container, or an exec in one, before it exists.
@@ -106,7 +108,10 @@ impl Plan {
         })?;
         let mut steps = step::Steps::default();
         let mut warnings = spec.warnings.clone();
-        let cgroup = cgroup::plan(spec, host, id, request.rootless)?;
+        let cgroup = match request.no_cgroup {
+            true => cgroup::none(&spec.resources)?,
+            false => cgroup::plan(spec, host, id, request.rootless)?,
+        };
         warnings.extend(cgroup.warnings.iter().cloned());
 
         let entry = namespaces::enter(spec, host, request, cgroup_needs_join(&cgroup), id)?;

@@ -32,6 +32,8 @@ pub mod limits;
 pub mod mount;
 pub mod ns;
 pub mod path;
+#[cfg(feature = "std")]
+pub mod pattern;
 pub mod pidfd;
 mod program;
 pub mod reap;

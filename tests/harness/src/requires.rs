@@ -38,6 +38,8 @@ pub enum Need {
     Program(&'static str),
     /// At least this kernel.
     Kernel(u32, u32),
+    /// The same, for what is newer than the guest's, which has everything else: there it is no gap.
+    Newer(u32, u32),
     /// A capability in our own permitted set, by its number in `linux/capability.h`.
     Capability(u32),
     /// The runtime under test is rrun itself: the test is about something of its own.
@@ -93,6 +95,9 @@ macro_rules! need {
     (kernel($major:expr, $minor:expr)) => {
         $crate::requires::Need::Kernel($major, $minor)
     };
+    (newer($major:expr, $minor:expr)) => {
+        $crate::requires::Need::Newer($major, $minor)
+    };
     (capability($number:expr)) => {
         $crate::requires::Need::Capability($number)
     };
@@ -112,7 +117,8 @@ pub fn met(marker: &str, needs: &[Need]) -> bool {
         return true;
     };
     // A test of rrun's own asked of the reference is not a gap of the machine.
-    let strict = env::var("RRUN_TEST_STRICT").is_ok_and(|value| value == "1") && need != Need::Rrun;
+    let strict = env::var("RRUN_TEST_STRICT").is_ok_and(|value| value == "1")
+        && !matches!(need, Need::Rrun | Need::Newer(..));
     assert!(!strict, "RRUN_TEST_STRICT=1 and {test} cannot run: {why}");
     // Written at once, so that tests in other threads cannot break the line, and past libtest's capture, which only
     // knows the print macros. A closed stderr cannot be told about.
@@ -159,7 +165,7 @@ pub fn missing(need: Need) -> Option<String> {
             unless(busybox().is_some(), "needs a static busybox (package busybox-static)".into())
         }
         Need::Program(name) => unless(on_path(name).is_some(), format!("needs {name} on PATH")),
-        Need::Kernel(major, minor) => {
+        Need::Kernel(major, minor) | Need::Newer(major, minor) => {
             unless(kernel() >= (major, minor), format!("needs Linux {major}.{minor}"))
         }
         Need::Capability(number) => {
