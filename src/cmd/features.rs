@@ -58,13 +58,13 @@ fn features() -> Value {
             },
             "apparmor": { "enabled": true },
             "selinux": { "enabled": true },
-            "intelRdt": { "enabled": false, "schemata": false, "monitoring": false },
+            "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
             "memoryPolicy": {
                 "modes": list(words::memory_modes()),
                 "flags": list(words::memory_flags()),
             },
             "mountExtensions": { "idmap": { "enabled": true } },
-            "netDevices": { "enabled": false },
+            "netDevices": { "enabled": true },
         },
         "annotations": {
             "org.opencontainers.runtime.rrun.version": env!("CARGO_PKG_VERSION"),

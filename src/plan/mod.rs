@@ -11,6 +11,7 @@ mod devices;
 mod identity;
 mod labels;
 mod namespaces;
+mod net_devices;
 pub mod order;
 mod process;
 mod processors;
@@ -28,7 +29,9 @@ pub use step::{Act, ParentFd, Phase, Step};
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::id::ContainerId;
-use crate::spec::{HookPhase, IdMaps, IoPriority, NumberSet, Process, Scheduler, Spec, Terminal};
+use crate::spec::{
+    HookPhase, IdMaps, IoPriority, NetDevice, NumberSet, Process, Scheduler, Spec, Terminal,
+};
 use std::ffi::CString;
 use std::path::PathBuf;
 
@@ -81,6 +84,8 @@ pub struct Plan {
     pub io_priority: Option<IoPriority>,
     /// Where the parent's thread runs while it clones an exec; empty for where it is.
     pub initial_cpus: NumberSet,
+    /// Devices that the parent moves into the container's network namespace, before any hook.
+    pub net_devices: Vec<NetDevice>,
     /// The child's steps.
     pub steps: Vec<Step>,
     /// Where the program may lie, in the order of looking.
@@ -148,6 +153,7 @@ impl Plan {
             scheduler: process.scheduler,
             io_priority: process.io_priority,
             initial_cpus: NumberSet::default(),
+            net_devices: net_devices::decide(spec, host)?,
             steps: steps.list,
             candidates: program.candidates,
             argv: program.argv,
@@ -190,7 +196,9 @@ fn gate(request: &Request, steps: &mut step::Steps) {
 fn hooks(spec: &Spec, steps: &mut step::Steps, which: HookPhase) -> Result<()> {
     let (list, phase) = match which {
         HookPhase::CreateContainer => {
-            if !(spec.hooks.prestart.is_empty() && spec.hooks.create_runtime.is_empty()) {
+            let hooks = !(spec.hooks.prestart.is_empty() && spec.hooks.create_runtime.is_empty());
+            // Devices, too, move before any hook looks.
+            if hooks || !spec.net_devices.is_empty() {
                 let checkpoint = rrun_sys::script::Checkpoint::Rootfs;
                 steps.push(Phase::RootfsHooks, Act::Reach(checkpoint));
             }

@@ -227,6 +227,7 @@ pub fn exec(
         scheduler: process.scheduler,
         io_priority: process.io_priority,
         initial_cpus: process.exec_affinity.initial.clone(),
+        net_devices: Vec::new(),
         steps: steps.list,
         candidates: program.candidates,
         argv: program.argv,

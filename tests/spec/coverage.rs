@@ -110,6 +110,17 @@ const READ: &[(&str, &[&str])] = &[
             "devices/0/uid",
             "devices/0/gid",
             "netDevices",
+            "netDevices/x",
+            "netDevices/x/name",
+            "intelRdt",
+            "intelRdt/closID",
+            "intelRdt/schemata",
+            "intelRdt/schemata/0",
+            "intelRdt/l3CacheSchema",
+            "intelRdt/memBwSchema",
+            "intelRdt/enableMonitoring",
+            "intelRdt/enableCMT",
+            "intelRdt/enableMBM",
             "cgroupsPath",
             "resources",
             "sysctl",
@@ -217,14 +228,7 @@ const READ: &[(&str, &[&str])] = &[
 ];
 
 /// Objects that are refused whole, by name, with their fields.
-const REFUSED: &[(&str, &[&str])] = &[
-    ("/linux/netDevices", &["x", "x/name"]),
-    (
-        "/linux/intelRdt",
-        &["closID", "schemata", "l3CacheSchema", "memBwSchema", "enableMonitoring"],
-    ),
-    ("/vm", &["hypervisor", "kernel", "image", "hwConfig"]),
-];
+const REFUSED: &[(&str, &[&str])] = &[("/vm", &["hypervisor", "kernel", "image", "hwConfig"])];
 
 /// Objects of other platforms, which get a warning.
 const OTHERS: &[&str] = &["/windows", "/solaris", "/freebsd", "/zos"];

@@ -8,20 +8,6 @@ const LINUX: &[Case] = &[
     ("unknown-linux", &[("/linux/xUnknown", "1")], Parses(|_| true)),
     ("no-linux", &[("/linux", "")], Parses(|s| s.namespaces.pid == Namespace::Inherit)),
     (
-        "netDevices",
-        &[("/linux/netDevices", r#"{"eth0": {"name": "c0"}, "e1": {}}"#)],
-        Fails("rrun does not handle netDevices yet (at /linux/netDevices)"),
-    ),
-    ("netDevices-empty", &[("/linux/netDevices", "{}")], Parses(|_| true)),
-    (
-        "intelRdt",
-        &[(
-            "/linux/intelRdt",
-            r#"{"closID": "x", "schemata": ["L3:0=f"], "enableMonitoring": true, "enableCMT": true}"#,
-        )],
-        Fails("rrun does not handle intelRdt yet (at /linux/intelRdt)"),
-    ),
-    (
         "ns-unknown",
         &[("/linux/namespaces", r#"[{"type": "foo"}]"#)],
         Fails(

@@ -37,6 +37,8 @@ fn spec(path: Option<CgroupPath>, resources: Resources) -> Spec {
         personality: None,
         memory_policy: None,
         mount_label: None,
+        net_devices: vec![],
+        intel_rdt: None,
         warnings: Vec::new(),
     }
 }
