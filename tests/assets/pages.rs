@@ -150,6 +150,14 @@ fn sections(verb: &str) -> Sections {
                  waited before the end (Linux 6.15 or newer), or from what run --keep has written down.",
             ],
         )],
+        "mounts" => &[(
+            "NOTES",
+            &[
+                "FILE holds a JSON list of mounts as config.json has them, or an object with such a list as mounts. add \
+                 mounts all of them or none; remove takes away what was added at their destinations, at each the newest. \
+                 A procfs, a cgroup mount and a remount can only be part of config.json.",
+            ],
+        )],
         "exec" => &[(
             "EXIT STATUS",
             &[
