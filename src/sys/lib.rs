@@ -39,6 +39,7 @@ mod program;
 pub mod reap;
 pub mod rights;
 mod rootfs;
+pub mod route;
 pub mod script;
 pub mod sealed;
 pub mod seccomp;

@@ -13,7 +13,9 @@ mod resources;
 mod seccomp;
 mod text;
 
-pub use linux::{Device, IdMapping, Linux, Namespace, Personality, TimeOffset};
+pub use linux::{
+    Device, IdMapping, IntelRdt, Linux, Namespace, NetDevice, Personality, TimeOffset,
+};
 pub use process::{Capabilities, ConsoleSize, Hook, Hooks, Mount, Process, Rlimit, User};
 pub use resources::{
     BlockIo, Cpu, DeviceRule, HugePageLimit, InterfacePriority, Memory, Network, Pids, Rdma,

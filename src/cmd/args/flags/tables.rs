@@ -128,8 +128,8 @@ pub(super) const UPDATING: &[Flag] = &[
     value("memory-reservation", None, "BYTES", "Memory that is reclaimed last"),
     value("memory-swap", None, "BYTES", "Memory and swap together; -1 for no limit"),
     value("pids-limit", None, "N", "Processes; -1 for no limit"),
-    value("l3-cache-schema", None, "SCHEMA", "Not done by this version"),
-    value("mem-bw-schema", None, "SCHEMA", "Not done by this version"),
+    value("l3-cache-schema", None, "SCHEMA", "Processor caches, such as L3:0=f;1=f"),
+    value("mem-bw-schema", None, "SCHEMA", "Memory bandwidth, such as MB:0=50;1=50"),
 ];
 
 pub(super) const LISTING_PROCESSES: &[Flag] = &[LISTING[0]];
