@@ -107,10 +107,11 @@ fn see_also(name: &str, verbs: &[String]) -> Roff {
 
 type Sections = &'static [(&'static str, &'static [&'static str])];
 
-/// What the tables do not say.
-fn sections(verb: &str) -> Sections {
-    match verb {
-        "" => &[
+/// What the tables do not say, by verb; that of rrun itself is the empty one.
+const SECTIONS: &[(&[&str], Sections)] = &[
+    (
+        &[""],
+        &[
             (
                 "EXIT STATUS",
                 &[
@@ -134,14 +135,20 @@ fn sections(verb: &str) -> Sections {
                 ],
             ),
         ],
-        "run" | "create" => &[(
+    ),
+    (
+        &["run", "create"],
+        &[(
             "NOTES",
             &[
                 "What will be done is printed by rrun-explain(8); what this host will refuse, by rrun-doctor(8). Whatever \
                  fails leaves nothing behind.",
             ],
         )],
-        "wait" => &[(
+    ),
+    (
+        &["wait"],
+        &[(
             "EXIT STATUS",
             &[
                 "That of the container, or 128 and the number of the signal that killed it; 255 when the time is up or \
@@ -150,7 +157,10 @@ fn sections(verb: &str) -> Sections {
                  waited before the end (Linux 6.15 or newer), or from what run --keep has written down.",
             ],
         )],
-        "mounts" => &[(
+    ),
+    (
+        &["mounts"],
+        &[(
             "NOTES",
             &[
                 "FILE holds a JSON list of mounts as config.json has them, or an object with such a list as mounts. add \
@@ -158,19 +168,29 @@ fn sections(verb: &str) -> Sections {
                  A procfs, a cgroup mount and a remount can only be part of config.json.",
             ],
         )],
-        "exec" => &[(
+    ),
+    (
+        &["exec"],
+        &[(
             "EXIT STATUS",
             &[
                 "That of the program, or 128 and the number of the signal that killed it; 255 when it could not be run.",
             ],
         )],
-        "events" => &[(
+    ),
+    (
+        &["events"],
+        &[(
             "OUTPUT",
             &[
                 "A line of JSON for each event: an object with type, id and data, as runc prints it. type is stats or \
                  oom.",
             ],
         )],
-        _ => &[],
-    }
+    ),
+];
+
+fn sections(verb: &str) -> Sections {
+    let of_verb = SECTIONS.iter().find(|(verbs, _)| verbs.contains(&verb));
+    of_verb.map_or(&[], |(_, sections)| sections)
 }
