@@ -24,6 +24,7 @@ pub mod fault;
 mod gate;
 pub mod home;
 pub mod hooks;
+pub mod hot;
 pub mod idmap;
 mod lower;
 mod net;

@@ -55,6 +55,13 @@ pub struct Config<'a> {
     pub zos: Option<IgnoredAny>,
 }
 
+/// `mounts` alone.
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+pub struct MountList<'a> {
+    pub mounts: Objects<Mount<'a>>,
+}
+
 /// `root`
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
