@@ -134,7 +134,7 @@ impl Container {
     }
 
     /// Locks it and checks that `verb` fits.
-    fn hold(&self, verb: Verb) -> Result<Lock> {
+    pub(super) fn hold(&self, verb: Verb) -> Result<Lock> {
         let Some(lock) = Lock::exclusive(&self.directory)? else {
             return Err(not_found(&self.directory));
         };

@@ -157,6 +157,12 @@ pub(super) const WAITING: &[Flag] = &[
     value("timeout", None, "TIME", "Give up after this, such as 5s [default: never]"),
 ];
 
+pub(super) const MOUNTING: &[Flag] = &[
+    positional("ACTION", Takes::Required, "add or remove"),
+    ID[0],
+    positional("FILE", Takes::Required, "A JSON list of mounts as in config.json; - is stdin"),
+];
+
 pub(super) const UNPACKING: &[Flag] = &[
     value("image", None, "NAME", "Which image, if the archive has several"),
     positional("ARCHIVE", Takes::Required, "An OCI layout or docker archive"),
