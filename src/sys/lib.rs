@@ -21,7 +21,7 @@ mod classic;
 pub mod clone;
 mod console;
 mod copy;
-mod create;
+pub mod create;
 pub mod cred;
 pub mod entry;
 mod errno;

@@ -4,6 +4,7 @@
 //! as raw text and understood in `request`, so that an error is ours, with the flag, the value and the fix. `value` takes
 //! one, `switch` is Go's boolean: bare or `=true`/`=false`.
 
+use super::checkpoint::IMAGES;
 use clap::{Arg, ArgAction, Command, builder::OsStringValueParser};
 use std::ffi::OsStr;
 
@@ -15,8 +16,8 @@ pub(super) struct Flag {
     pub short: Option<char>,
     pub takes: Takes,
     /// What help calls the value.
-    what: &'static str,
-    help: &'static str,
+    pub what: &'static str,
+    pub help: &'static str,
 }
 
 /// What a flag takes.
@@ -55,6 +56,8 @@ pub(super) enum Verb {
     Update,
     Ps,
     Events,
+    Checkpoint,
+    Restore,
     Spec,
     Features,
     Explain,
@@ -62,7 +65,7 @@ pub(super) enum Verb {
 }
 
 impl Verb {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Run,
         Self::Create,
         Self::Start,
@@ -76,6 +79,8 @@ impl Verb {
         Self::Update,
         Self::Ps,
         Self::Events,
+        Self::Checkpoint,
+        Self::Restore,
         Self::Spec,
         Self::Features,
         Self::Explain,
@@ -97,6 +102,8 @@ impl Verb {
             Self::Update => "update",
             Self::Ps => "ps",
             Self::Events => "events",
+            Self::Checkpoint => "checkpoint",
+            Self::Restore => "restore",
             Self::Spec => "spec",
             Self::Features => "features",
             Self::Explain => "explain",
@@ -123,6 +130,8 @@ impl Verb {
             Self::Update => "Change a container's limits",
             Self::Ps => "List a container's processes",
             Self::Events => "Print what a container uses, and when it runs out of memory",
+            Self::Checkpoint => "Write a running container to files, by CRIU",
+            Self::Restore => "Bring a container back from files, by CRIU",
             Self::Spec => "Write a config.json to begin with",
             Self::Features => "Print what this runtime supports, as JSON",
             Self::Explain => "Print the plan of a container, step by step, and do nothing",
@@ -143,6 +152,8 @@ impl Verb {
             Self::Update => &[UPDATING, ID],
             Self::Ps => &[LISTING_PROCESSES, ID],
             Self::Events => &[WATCHING, ID],
+            Self::Checkpoint => &[IMAGES, super::checkpoint::DUMPING, ID],
+            Self::Restore => &[IMAGES, super::checkpoint::RESTORING, ID],
             Self::Spec => &[SPECIFYING],
             Self::Features => &[],
             Self::Explain => &[EXPLAINING],
@@ -182,6 +193,7 @@ pub(super) const GLOBALS: Flags = &[&[
         takes: Takes::When,
         ..value("rootless", None, "WHEN", "true, false or auto [default: auto]")
     },
+    super::checkpoint::CRIU,
     switch("version", Some('v'), "Print the version"),
 ]];
 
@@ -320,7 +332,7 @@ const UNPACKING: &[Flag] = &[
     positional("BUNDLE", Takes::Required, "The directory to make"),
 ];
 
-const fn value(
+pub(super) const fn value(
     name: &'static str,
     short: Option<char>,
     what: &'static str,
@@ -329,11 +341,16 @@ const fn value(
     Flag { name, short, takes: Takes::Value, what, help }
 }
 
-const fn values(name: &'static str, short: char, what: &'static str, help: &'static str) -> Flag {
+pub(super) const fn values(
+    name: &'static str,
+    short: char,
+    what: &'static str,
+    help: &'static str,
+) -> Flag {
     Flag { takes: Takes::Values, ..value(name, Some(short), what, help) }
 }
 
-const fn switch(name: &'static str, short: Option<char>, help: &'static str) -> Flag {
+pub(super) const fn switch(name: &'static str, short: Option<char>, help: &'static str) -> Flag {
     Flag { takes: Takes::Switch, ..value(name, short, "BOOL", help) }
 }
 

@@ -9,6 +9,7 @@
 //!       └── globals ────┘  verb  └── its own ──┘
 //! ```
 
+mod checkpoint;
 mod direct;
 mod exec;
 mod flags;
@@ -20,6 +21,7 @@ pub(super) mod update;
 mod user;
 mod watch;
 
+pub use checkpoint::{CheckpointArgs, RestoreArgs};
 pub use exec::ExecArgs;
 pub use request::{
     CreateArgs, DeleteArgs, ExplainArgs, Globals, KillArgs, ListArgs, ListFormat, PauseArgs,

@@ -4,6 +4,7 @@
 //! the machine is absent. What a newcomer would get wrong: these are a command line's values and nothing more; a plan is
 //! made from `Spec`, `Host` and these, never from clap.
 
+use super::checkpoint::{CheckpointArgs, RestoreArgs};
 use super::exec::ExecArgs;
 use super::flags::Verb;
 use super::signal::Signal;
@@ -27,6 +28,8 @@ pub struct Globals {
     pub systemd_cgroup: bool,
     /// `--rootless`.
     pub rootless: Rootless,
+    /// `--criu`: the program; the one on PATH when absent.
+    pub criu: Option<PathBuf>,
 }
 
 /// `--rootless`.
@@ -70,6 +73,10 @@ pub enum Request {
     Ps(PsArgs),
     /// `events`
     Events(EventsArgs),
+    /// `checkpoint`
+    Checkpoint(Box<CheckpointArgs>),
+    /// `restore`
+    Restore(Box<RestoreArgs>),
     /// `spec`
     Spec(SpecArgs),
     /// `features`
@@ -257,6 +264,7 @@ impl Globals {
             log: Settings { file, format: format.unwrap_or_default(), detail },
             systemd_cgroup: taken.on("systemd-cgroup")?,
             rootless: rootless.unwrap_or_default(),
+            criu: taken.path("criu")?,
         })
     }
 }
@@ -288,6 +296,8 @@ impl Request {
             Verb::Update => Self::Update(UpdateArgs::take(taken)?),
             Verb::Ps => Self::Ps(PsArgs::take(taken, program)?),
             Verb::Events => Self::Events(EventsArgs::take(taken)?),
+            Verb::Checkpoint => Self::Checkpoint(Box::new(CheckpointArgs::take(taken)?)),
+            Verb::Restore => Self::Restore(Box::new(RestoreArgs::take(taken)?)),
             Verb::Spec => Self::Spec(SpecArgs {
                 bundle: taken.path("bundle")?,
                 rootless: taken.on("rootless")?,
