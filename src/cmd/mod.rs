@@ -14,6 +14,8 @@ pub mod features;
 pub mod inherited;
 pub mod kill;
 pub mod list;
+mod matching;
+pub mod mounts;
 pub mod pause;
 pub mod ps;
 pub mod restore;
@@ -25,6 +27,7 @@ pub mod state;
 pub mod unpack;
 pub mod update;
 mod version;
+pub mod wait;
 
 use crate::container::Store;
 use crate::error::{Error, Kind, Result, ResultExt};
@@ -58,6 +61,8 @@ pub fn dispatch(globals: &Globals, request: Request) -> Result<u8> {
         Request::Restore(args) => restore::run(globals, &args),
         Request::Spec(args) => spec::run(globals, &args),
         Request::Features => features::run(globals),
+        Request::Wait(args) => wait::run(globals, &args),
+        Request::Mounts(args) => mounts::run(globals, &args),
         Request::Explain(args) => explain::run(globals, &args),
         Request::Unpack(args) => unpack::run(globals, &args),
         Request::Version => print(&version::text()),
@@ -91,6 +96,7 @@ pub fn request(globals: &Globals, args: &CreateArgs, bundle: &Bundle) -> Result<
         preserve_fds: inherited::preserved(args),
         listen_fds: inherited::listen_fds(),
         rootless: globals.rootless == Rootless::Yes,
+        no_cgroup: globals.no_cgroup,
         ..bundle.request()
     })
 }

@@ -10,6 +10,7 @@
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::id::ContainerId;
 use crate::launch::cgroup::Cgroup;
+use crate::launch::rdt::Rdt;
 use crate::spec::{Hook, Namespace, Namespaces};
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
@@ -38,6 +39,9 @@ pub struct Record {
     pub oci_version: String,
     /// Absolute.
     pub bundle: PathBuf,
+    /// The file of its configuration, absolute, where that is not the bundle's config.json.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<PathBuf>,
     /// `root.path`, absolute on the host.
     pub rootfs: PathBuf,
     /// The first process, in the pid namespace of the runtime.
@@ -46,6 +50,9 @@ pub struct Record {
     pub start_time: u64,
     /// Where its processes are; the default where it has no cgroup of its own (rootless, nothing delegated).
     pub cgroup: Cgroup,
+    /// Its share of caches and memory bandwidth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rdt: Option<Rdt>,
     /// When `create` was asked for it, RFC 3339 with nanoseconds ([`crate::timestamp::Timestamp::rfc3339_nano`]).
     pub created: String,
     /// `annotations` of config.json.
@@ -56,6 +63,9 @@ pub struct Record {
     pub namespaces: NamespaceBits,
     /// Whether `process.terminal` was set.
     pub terminal: bool,
+    /// How it ended, where somebody waited for it: the exit code, or 128 + the signal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<u8>,
     /// How many steps its plan had; 0 in records of before.
     #[serde(default)]
     pub steps: usize,
@@ -242,15 +252,18 @@ pub(super) mod tests {
             id: ContainerId::new(id).unwrap(),
             oci_version: "1.3.0".into(),
             bundle: "/b".into(),
+            config: None,
             rootfs: "/b/rootfs".into(),
             pid: 0,
             start_time: 4242,
             cgroup: Cgroup::default(),
+            rdt: None,
             created: "2026-11-22T07:59:21.5Z".into(),
             annotations: BTreeMap::from([("a".into(), "b".into())]),
             hooks: LateHooks::default(),
             namespaces: NamespaceBits::default(),
             terminal: false,
+            exit: None,
             steps: 0,
         }
     }

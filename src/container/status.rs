@@ -64,6 +64,8 @@ pub enum Verb {
     Events,
     /// Write it to files, and maybe end it.
     Checkpoint,
+    /// Mount more, or unmount that.
+    Mounts,
 }
 
 /// What the kernel and the container's directory say, gathered by [`super::Container::status`].
@@ -105,7 +107,7 @@ const fn answer(verb: Verb, status: Status) -> Answer {
     use Answer::{No, Yes};
     use Status::{Created, Creating, Paused, Running, Stopped};
     use Verb::{Checkpoint, Delete, Events, Exec, ExecIgnoringPause, Kill, KillAll};
-    use Verb::{Pause, Ps, Resume, Start, Update};
+    use Verb::{Mounts, Pause, Ps, Resume, Start, Update};
     match (verb, status) {
         (Start, Created) => Yes,
         (Start, Creating) => No("cannot start a container in the creating state"),
@@ -148,8 +150,8 @@ const fn answer(verb: Verb, status: Status) -> Answer {
         (Checkpoint, Created) => No("cannot checkpoint a container in the created state"),
         (Checkpoint, Stopped) => No("cannot checkpoint a container that has stopped"),
 
-        (Update | Ps | Events, Created | Running | Paused) => Yes,
-        (Update | Ps | Events, Creating | Stopped) => No("container not running"),
+        (Update | Ps | Events | Mounts, Created | Running | Paused) => Yes,
+        (Update | Ps | Events | Mounts, Creating | Stopped) => No("container not running"),
     }
 }
 
@@ -221,6 +223,7 @@ mod tests {
             (Verb::Ps, &[Created, Running, Paused]),
             (Verb::Events, &[Created, Running, Paused]),
             (Verb::Checkpoint, &[Running, Paused]),
+            (Verb::Mounts, &[Created, Running, Paused]),
         ] {
             for status in [Creating, Created, Running, Paused, Stopped] {
                 assert_eq!(allows(verb, status), fitting.contains(&status), "{verb:?} {status:?}");

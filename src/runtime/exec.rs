@@ -26,8 +26,8 @@ pub struct Exec<'a> {
     pub bundle: &'a Bundle,
     /// What.
     pub process: &'a Process,
-    /// A cgroup below the container's.
-    pub cgroup: Option<&'a str>,
+    /// Cgroups below the container's, each `[controller,…:]path`.
+    pub cgroup: &'a [String],
     /// Also into a container that is paused, to hang until it is resumed.
     pub ignore_paused: bool,
     /// What it gets.
@@ -56,8 +56,8 @@ impl Exec<'_> {
         demand(verb, container.status()?, &container.record.id)?;
         let init = container.pidfd()?;
         let cgroup = match self.cgroup {
-            None => container.record.cgroup.clone(),
-            Some(path) => container.record.cgroup.child(path)?,
+            [] => container.record.cgroup.clone(),
+            below => container.record.cgroup.children(below)?,
         };
         let plan = self.plan(&cgroup)?;
         for warning in &plan.warnings {
@@ -70,6 +70,7 @@ impl Exec<'_> {
             directory: container.directory(),
             init: Some(init.as_fd()),
             hooks: None,
+            rdt: container.record.rdt.as_ref(),
             streams: handover.streams,
             host: &bundle.host,
             trace: self.trace,
@@ -85,6 +86,10 @@ impl Exec<'_> {
 
     fn plan(&self, cgroup: &Cgroup) -> Result<Plan> {
         let Self { container, bundle, process, .. } = self;
+        let mut host = bundle.host.clone();
+        if process.has_labels() {
+            host.ask_security();
+        }
         let request = Request {
             preserve_fds: self.handover.preserve_fds,
             home: home_of(process, &container.record.rootfs),
@@ -95,9 +100,10 @@ impl Exec<'_> {
             cgroup_join: cgroup.needs_join(),
             profile: bundle.spec.seccomp.clone(),
             personality: bundle.spec.personality,
+            memory_policy: bundle.spec.memory_policy.clone(),
             gid_map: bundle.spec.id_maps.gid.clone(),
         };
-        Plan::exec(&container.record.id, process, &bundle.host, &request, &exec)
+        Plan::exec(&container.record.id, process, &host, &request, &exec)
     }
 }
 

@@ -13,6 +13,7 @@ mod checkpoint;
 mod direct;
 mod exec;
 mod flags;
+mod live;
 mod request;
 mod signal;
 mod spelling;
@@ -20,17 +21,21 @@ mod taken;
 pub(super) mod update;
 mod user;
 mod watch;
+mod whom;
 
 pub use checkpoint::{CheckpointArgs, RestoreArgs};
 pub use exec::ExecArgs;
+pub use flags::tree;
+pub use live::{MountsAction, MountsArgs, WaitArgs};
 pub use request::{
-    CreateArgs, DeleteArgs, ExplainArgs, Globals, KillArgs, ListArgs, ListFormat, PauseArgs,
-    Request, ResumeArgs, Rootless, RunArgs, SpecArgs, StartArgs, StateArgs, UnpackArgs,
+    CreateArgs, ExplainArgs, Globals, ListArgs, ListFormat, PauseArgs, Request, ResumeArgs,
+    Rootless, RunArgs, SpecArgs, StartArgs, StateArgs, UnpackArgs,
 };
 pub use signal::Signal;
 pub use update::{UpdateArgs, UpdateSource};
 pub use user::ExecUser;
 pub use watch::{EventsArgs, PsArgs};
+pub use whom::{DeleteArgs, KillArgs, Whom};
 
 use crate::error::{Error, Kind};
 use flags::Verb;
