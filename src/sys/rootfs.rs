@@ -137,7 +137,7 @@ pub(crate) fn mount(
 ) -> Done {
     let place = directory_for(state, fs, place)?;
     let mode = if fs.inherit_mode { Some(path::stat(place).at(Call::Stat)?.mode) } else { None };
-    let unchanged = *changes == Changes::default();
+    let unchanged = fs.label.is_none() && *changes == Changes::default();
     if fs.may_enter && unchanged && crate::classic::mount(place, fs, mode) {
         path::close(place);
         return Ok(());
