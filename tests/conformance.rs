@@ -95,7 +95,9 @@ What is said about other runtimes was read in their sources: runc `76d9cf5`, cru
 fn page(tests: &BTreeMap<String, String>) -> String {
     let mut page = HEAD.to_owned();
     for (title, rows) in table() {
-        page.push_str(&format!("\n## {title}\n\n| what | rrun | tests | note |\n|---|---|---|---|\n"));
+        page.push_str(&format!(
+            "\n## {title}\n\n| what | rrun | tests | note |\n|---|---|---|---|\n"
+        ));
         for row in rows {
             let named = row.tests.iter().map(|name| {
                 let file = tests.get(name).map(String::as_str).unwrap_or_default();
@@ -132,7 +134,10 @@ fn the_page_is_what_the_table_says() {
         fs::write(&path, &page).expect("write the page");
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == page, "docs/conformance.md is stale: UPDATE=1 cargo test --test conformance");
+    assert!(
+        committed == page,
+        "docs/conformance.md is stale: UPDATE=1 cargo test --test conformance"
+    );
 }
 
 #[test]
