@@ -7,7 +7,7 @@
 
 use super::args::Globals;
 use crate::error::{Error, Kind, Result};
-use crate::spec::words;
+use crate::spec::{OUR_ANNOTATIONS, words};
 use serde_json::{Value, json};
 
 /// The oldest and newest `ociVersion` that are understood.
@@ -66,8 +66,8 @@ fn features() -> Value {
         "annotations": {
             "org.opencontainers.runtime.rrun.version": env!("CARGO_PKG_VERSION"),
         },
-        // None changes what rrun does.
-        "potentiallyUnsafeConfigAnnotations": [],
+        // Each takes something away; but a ruleset can keep a program from working.
+        "potentiallyUnsafeConfigAnnotations": [OUR_ANNOTATIONS],
     })
 }
 

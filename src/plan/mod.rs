@@ -8,6 +8,7 @@
 pub mod cgroup;
 pub mod device_filter;
 mod devices;
+mod harden;
 mod identity;
 mod namespaces;
 pub mod order;
@@ -124,6 +125,7 @@ impl Plan {
             &mut steps,
             &mut warnings,
         )?;
+        harden::harden(&spec.hardening, host, &mut steps, &mut warnings)?;
         identity::finish(request.preserve_fds, &mut steps);
         Ok(Self {
             id: id.clone(),

@@ -3,10 +3,11 @@
 use crate::error::Result;
 use crate::host::Host;
 use crate::id::{ContainerId, HostPath};
+use crate::plan::harden::harden;
 use crate::plan::identity::{self, Privileges};
 use crate::plan::step::{Act, Phase, Steps};
 use crate::plan::{Join, ParentFd, Plan, Request, text, texts};
-use crate::spec::{IdMap, Process, Profile, Terminal};
+use crate::spec::{Hardening, IdMap, Process, Profile, Terminal};
 use rrun_sys::script::Checkpoint;
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -30,6 +31,8 @@ pub struct ExecRequest {
     pub cgroup_join: bool,
     /// `linux.seccomp` of its configuration.
     pub profile: Option<Profile>,
+    /// What its annotations take away.
+    pub hardening: Hardening,
     /// `linux.personality`.
     pub personality: Option<u32>,
     /// The group map of its user namespace.
@@ -178,6 +181,7 @@ pub fn exec(
         &mut steps,
         &mut warnings,
     )?;
+    harden(&exec.hardening, host, &mut steps, &mut warnings)?;
     identity::finish(request.preserve_fds, &mut steps);
     Ok(Plan {
         id: id.clone(),

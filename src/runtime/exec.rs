@@ -94,6 +94,7 @@ impl Exec<'_> {
             kinds: container.record.namespaces.entered,
             cgroup_join: cgroup.needs_join(),
             profile: bundle.spec.seccomp.clone(),
+            hardening: bundle.spec.hardening.clone(),
             personality: bundle.spec.personality,
             gid_map: bundle.spec.id_maps.gid.clone(),
         };

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 fn spec(path: Option<CgroupPath>, resources: Resources) -> Spec {
     Spec {
+        hardening: crate::spec::Hardening::default(),
         version: "1.3.0".into(),
         rootfs: HostPath::from(PathBuf::from("/b/rootfs")),
         rootfs_readonly: false,
