@@ -7,6 +7,8 @@
 mod coverage;
 #[path = "spec/edges.rs"]
 mod edges;
+#[path = "spec/edges_host.rs"]
+mod edges_host;
 #[path = "spec/edges_linux.rs"]
 mod edges_linux;
 #[path = "spec/edges_mounts.rs"]

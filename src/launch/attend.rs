@@ -5,7 +5,7 @@
 
 use super::fault::{self, point};
 use super::opened::{HookFiles, Opened};
-use super::{Launch, Owner, gate, hooks, idmap};
+use super::{Launch, Moved, Owner, gate, hooks, idmap, net};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::launch::cgroup::Cgroup;
 use crate::plan::Plan;
@@ -38,6 +38,8 @@ pub(super) struct Parent<'a> {
     pub pidfd: OwnedFd,
     /// Memory files that hooks inside and a seccomp listener read.
     pub state: Vec<File>,
+    /// Network devices that are no longer ours.
+    pub devices: Option<Moved>,
 }
 
 impl Parent<'_> {
@@ -92,6 +94,9 @@ impl Parent<'_> {
             point("oom_score_adj")?;
             self.write_oom_score_adj(adjust)?;
         }
+        if let Some(rdt) = self.launch.rdt {
+            rdt.join(self.pid)?;
+        }
         let _span = self.launch.trace.span("record");
         owner.born(self.pid, self.pidfd.as_fd(), self.cgroup)?;
         self.refresh_state(owner, "creating")
@@ -127,6 +132,12 @@ impl Parent<'_> {
     }
 
     fn rootfs(&mut self, owner: &mut dyn Owner) -> Result<()> {
+        let devices = &self.launch.plan.net_devices;
+        if !devices.is_empty() {
+            let _span = self.launch.trace.span("move network devices");
+            self.devices = Some(net::into_namespace_of(self.pid, devices)?);
+            point("devices moved")?;
+        }
         if let Some(hooks) = self.launch.hooks {
             let state = owner.state("creating")?;
             hooks::run_all(&hooks.prestart, &state, HookPhase::Prestart)?;

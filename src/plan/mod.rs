@@ -11,6 +11,7 @@ mod devices;
 mod harden;
 mod identity;
 mod namespaces;
+mod net_devices;
 pub mod order;
 mod process;
 mod rootfs;
@@ -26,7 +27,7 @@ pub use step::{Act, ParentFd, Phase, Step};
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::id::ContainerId;
-use crate::spec::{HookPhase, IdMaps, Process, Spec, Terminal};
+use crate::spec::{HookPhase, IdMaps, NetDevice, Process, Spec, Terminal};
 use std::ffi::CString;
 use std::path::PathBuf;
 
@@ -72,6 +73,8 @@ pub struct Plan {
     pub id_maps: Option<IdMaps>,
     /// `oomScoreAdj`, written by the parent.
     pub oom_score_adj: Option<i32>,
+    /// Devices that the parent moves into the container's network namespace, before any hook.
+    pub net_devices: Vec<NetDevice>,
     /// The child's steps.
     pub steps: Vec<Step>,
     /// Where the program may lie, in the order of looking.
@@ -136,6 +139,7 @@ impl Plan {
             detached: trees,
             id_maps: entry.id_maps,
             oom_score_adj: process.oom_score_adj,
+            net_devices: net_devices::decide(spec, host)?,
             steps: steps.list,
             candidates: program.candidates,
             argv: program.argv,
@@ -178,7 +182,9 @@ fn gate(request: &Request, steps: &mut step::Steps) {
 fn hooks(spec: &Spec, steps: &mut step::Steps, which: HookPhase) -> Result<()> {
     let (list, phase) = match which {
         HookPhase::CreateContainer => {
-            if !(spec.hooks.prestart.is_empty() && spec.hooks.create_runtime.is_empty()) {
+            let hooks = !(spec.hooks.prestart.is_empty() && spec.hooks.create_runtime.is_empty());
+            // Devices, too, move before any hook looks.
+            if hooks || !spec.net_devices.is_empty() {
                 let checkpoint = rrun_sys::script::Checkpoint::Rootfs;
                 steps.push(Phase::RootfsHooks, Act::Reach(checkpoint));
             }

@@ -192,6 +192,7 @@ pub fn exec(
         detached: Vec::new(),
         id_maps: None,
         oom_score_adj: process.oom_score_adj,
+        net_devices: Vec::new(),
         steps: steps.list,
         candidates: program.candidates,
         argv: program.argv,

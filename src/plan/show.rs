@@ -5,7 +5,7 @@
 use crate::host::Host;
 use crate::plan::step::{Act, At, BindSource, NewFs};
 use crate::plan::{Phase, Plan, identity};
-use crate::spec::Spec;
+use crate::spec::{Clos, Spec};
 use rrun_sys::landlock::Handled;
 use rrun_sys::mount::{ATTR_NODEV, ATTR_NOEXEC, ATTR_NOSUID, ATTR_RDONLY, Attr};
 use rrun_sys::script::{Changes, Checkpoint};
@@ -241,6 +241,20 @@ pub fn host_lines(plan: &Plan, spec: &Spec) -> Vec<(&'static str, String)> {
     if let Some(cgroup) = &plan.cgroup {
         lines.extend(cgroup.lines().into_iter().map(|line| ("cgroup", line)));
     }
+    if let Some(rdt) = spec.intel_rdt.as_ref().filter(|_| plan.cgroup.is_some()) {
+        let class = match &rdt.clos {
+            Clos::Own => plan.id.as_str(),
+            Clos::Default => "/",
+            Clos::Named(name) => name,
+        };
+        lines.push(("resctrl", format!("class {class}")));
+        lines.extend(
+            rdt.lines.iter().map(|(line, _)| ("resctrl", format!("{class}/schemata {line}"))),
+        );
+        if rdt.monitoring {
+            lines.push(("resctrl", format!("{class}/mon_groups/{}", plan.id)));
+        }
+    }
     for tree in &plan.detached {
         let mapped = if tree.idmap.is_some() { ", idmapped" } else { "" };
         lines.push(("mount", format!("clone {}{mapped}", tree.source.to_string_lossy())));
@@ -266,6 +280,9 @@ pub fn host_lines(plan: &Plan, spec: &Spec) -> Vec<(&'static str, String)> {
     }
     if let Some(adjust) = plan.oom_score_adj {
         lines.push(("proc", format!("oom_score_adj {adjust}")));
+    }
+    for device in &plan.net_devices {
+        lines.push(("netdev", format!("move {} in as {}", device.host, device.name)));
     }
     for (name, list) in [
         ("prestart", &spec.hooks.prestart),

@@ -70,6 +70,7 @@ impl Exec<'_> {
             directory: container.directory(),
             init: Some(init.as_fd()),
             hooks: None,
+            rdt: container.record.rdt.as_ref(),
             streams: handover.streams,
             host: &bundle.host,
             trace: self.trace,

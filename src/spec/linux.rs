@@ -8,7 +8,9 @@ use super::at::At;
 use super::devices::DeviceNode;
 use super::mounts::Propagation;
 use super::namespaces::{IdMaps, Namespaces, TimeOffsets};
+use super::net_devices::NetDevice;
 use super::options;
+use super::rdt::IntelRdt;
 use super::resources::{CgroupPath, Resources};
 use super::seccomp::Profile;
 use super::sysctl;
@@ -25,6 +27,7 @@ pub(super) struct Linux {
     pub id_maps: IdMaps,
     pub time_offsets: TimeOffsets,
     pub devices: Vec<DeviceNode>,
+    pub net_devices: Vec<NetDevice>,
     pub cgroups_path: Option<CgroupPath>,
     pub resources: Resources,
     pub rootfs_propagation: Option<Propagation>,
@@ -33,6 +36,7 @@ pub(super) struct Linux {
     pub sysctl: BTreeMap<String, String>,
     pub seccomp: Option<Profile>,
     pub personality: Option<u32>,
+    pub intel_rdt: Option<IntelRdt>,
 }
 
 impl Linux {
@@ -57,9 +61,7 @@ impl Linux {
             memory_policy,
         } = linux;
         for (key, present) in [
-            ("netDevices", net_devices.is_some_and(|devices| !devices.0.is_empty())),
             ("mountLabel", mount_label.is_some_and(|label| !label.is_empty())),
-            ("intelRdt", intel_rdt.is_some()),
             ("memoryPolicy", memory_policy.is_some()),
         ] {
             if present {
@@ -72,6 +74,7 @@ impl Linux {
             id_maps: IdMaps::read(&at, uid_mappings, gid_mappings, &namespaces.user)?,
             time_offsets: TimeOffsets::read(at.key("timeOffsets"), time_offsets, &namespaces.time)?,
             devices: DeviceNode::read_all(at.key("devices"), devices, warnings)?,
+            net_devices: NetDevice::read_all(at.key("netDevices"), net_devices, &namespaces)?,
             cgroups_path: CgroupPath::read(at.key("cgroupsPath"), cgroups_path)?,
             resources: match resources {
                 Some(Object(resources)) => {
@@ -91,6 +94,10 @@ impl Linux {
                 None => None,
             },
             personality: read_personality(at.key("personality"), personality)?,
+            intel_rdt: match intel_rdt {
+                Some(Object(rdt)) => Some(IntelRdt::read(at.key("intelRdt"), rdt, warnings)?),
+                None => None,
+            },
             namespaces,
         })
     }

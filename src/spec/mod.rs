@@ -14,8 +14,10 @@ mod limits;
 mod linux;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod options;
 mod process;
+mod rdt;
 mod resources;
 mod seccomp;
 mod sysctl;
@@ -28,7 +30,9 @@ pub use hardening::{Hardening, Landlock, PREFIX as OUR_ANNOTATIONS};
 pub use hooks::{Hook, HookPhase, Hooks};
 pub use mounts::{FsType, IdMapped, Mount, MountAttrs, Propagation, PropagationMode};
 pub use namespaces::{IdMap, IdMaps, Namespace, NamespaceKind, Namespaces, TimeOffsets};
+pub use net_devices::NetDevice;
 pub use process::{Privileges, Process, Rlimit, Terminal, User};
+pub use rdt::{Clos, IntelRdt};
 pub use resources::{
     BlockIo, CgroupPath, Cpu, DeviceRate, DeviceWeight, HugePages, Limit, Memory, Network, Rdma,
     Resources,
@@ -78,6 +82,8 @@ pub struct Spec {
     pub time_offsets: TimeOffsets,
     /// `linux.devices`: nodes to make besides the default ones.
     pub devices: Vec<DeviceNode>,
+    /// `linux.netDevices`: devices to move into the network namespace, which is not the host's; by name.
+    pub net_devices: Vec<NetDevice>,
     /// `linux.cgroupsPath`, or `None` when the runtime chooses.
     pub cgroups_path: Option<CgroupPath>,
     /// `linux.resources`.
@@ -95,6 +101,8 @@ pub struct Spec {
     pub seccomp: Option<Profile>,
     /// `linux.personality.domain`: `PER_LINUX` (0) or `PER_LINUX32` (8).
     pub personality: Option<u32>,
+    /// `linux.intelRdt`.
+    pub intel_rdt: Option<IntelRdt>,
     /// What is odd but no error (an unknown capability, say): one lower-case line each, logged by `main`.
     pub warnings: Vec<String>,
 }
@@ -117,6 +125,7 @@ impl Spec {
         Ok(spec)
     }
 
+    #[allow(clippy::too_many_lines, reason = "one line for each field: a table")]
     fn read(at: At<'_>, config: wire::Config<'_>, bundle: &Path) -> Result<Self> {
         let mut warnings = Vec::new();
         let wire::Config {
@@ -168,6 +177,7 @@ impl Spec {
             id_maps: linux.id_maps,
             time_offsets: linux.time_offsets,
             devices: linux.devices,
+            net_devices: linux.net_devices,
             cgroups_path: linux.cgroups_path,
             resources: linux.resources,
             rootfs_propagation: linux.rootfs_propagation,
@@ -176,6 +186,7 @@ impl Spec {
             sysctl: linux.sysctl,
             seccomp: linux.seccomp,
             personality: linux.personality,
+            intel_rdt: linux.intel_rdt,
             warnings,
         })
     }

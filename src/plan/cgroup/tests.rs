@@ -35,6 +35,8 @@ fn spec(path: Option<CgroupPath>, resources: Resources) -> Spec {
         sysctl: BTreeMap::new(),
         seccomp: None,
         personality: None,
+        net_devices: vec![],
+        intel_rdt: None,
         warnings: Vec::new(),
     }
 }
