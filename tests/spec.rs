@@ -17,6 +17,8 @@ mod edges_mounts;
 mod edges_process;
 #[path = "spec/edges_resources.rs"]
 mod edges_resources;
+#[path = "spec/edges_scheduling.rs"]
+mod edges_scheduling;
 #[path = "spec/edges_seccomp.rs"]
 mod edges_seccomp;
 #[path = "spec/engines.rs"]

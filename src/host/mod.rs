@@ -8,8 +8,11 @@
 pub mod cgroup;
 pub mod kernel;
 pub mod pseudo;
+pub mod security;
 
 pub use cgroup::{CgroupHost, Hierarchy, OwnCgroup, Unified};
+
+pub use security::Security;
 
 use crate::error::{Result, ResultExt};
 use std::ffi::OsStr;
@@ -35,6 +38,8 @@ pub struct Host {
     pub permitted_caps: u64,
     /// The version of Landlock, for a configuration that asks for it; else 0, and nobody asked.
     pub landlock: u32,
+    /// The security modules in force; asked for by [`Host::ask_security`], and none before.
+    pub security: Security,
 }
 
 /// The inode of the first user namespace, fixed since Linux 3.8 (`PROC_USER_INIT_INO`).
@@ -64,7 +69,13 @@ impl Host {
             last_cap: last_capability(),
             permitted_caps: rrun_sys::facts::permitted_capabilities()?,
             landlock: 0,
+            security: Security::default(),
         })
+    }
+
+    /// Asks which security modules are in force: only for who wants a label of one.
+    pub fn ask_security(&mut self) {
+        self.security = Security::probe();
     }
 
     /// This machine as its root would find it, for a plan that is only shown.
@@ -111,6 +122,7 @@ impl Host {
             last_cap: 40,
             permitted_caps: all,
             landlock: 6,
+            security: Security { apparmor: true, selinux: true },
         }
     }
 

@@ -5,7 +5,7 @@
 
 use super::fault::{self, point};
 use super::opened::{HookFiles, Opened};
-use super::{Launch, Moved, Owner, gate, hooks, idmap, net};
+use super::{Launch, Moved, Owner, gate, hooks, idmap, net, scheduling};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::launch::cgroup::Cgroup;
 use crate::plan::Plan;
@@ -25,7 +25,8 @@ pub(super) fn leave_is_ahead(plan: &Plan, opened: &Opened) -> bool {
         Act::Hop { .. } => true,
         _ => false,
     };
-    let has_business = plan.steps.iter().any(|step| business(&step.act));
+    let has_business =
+        scheduling::is_asked(plan) || plan.steps.iter().any(|step| business(&step.act));
     !(has_business || opened.gate.is_some() || plan.terminal)
 }
 
@@ -79,6 +80,7 @@ impl Parent<'_> {
                 (Tag::Reached, _) => {
                     point("ready")?;
                     self.refresh_state(owner, "created")?;
+                    scheduling::apply(plan, self.pid)?;
                     self.proceed()?;
                     at_gate = waits_at_gate;
                 }

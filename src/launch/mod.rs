@@ -33,6 +33,7 @@ mod open;
 mod opened;
 pub mod rdt;
 mod relay;
+mod scheduling;
 pub mod sealed;
 mod socket;
 pub mod supervise;
@@ -178,9 +179,12 @@ impl Launch<'_> {
                 let spawn_in = |directory: Option<&OwnedFd>| {
                     let cgroup = directory.map(AsRawFd::as_raw_fd);
                     let _span = self.trace.span("clone3");
-                    self.in_joined_pid_namespace(&opened, || {
-                        Ok(clone::spawn(script, self.plan.clone, cgroup)?)
-                    })
+                    let spawn = || {
+                        self.in_joined_pid_namespace(&opened, || {
+                            Ok(clone::spawn(script, self.plan.clone, cgroup)?)
+                        })
+                    };
+                    scheduling::on_processors(&self.plan.initial_cpus, spawn)
                 };
                 match (spawn_in(directory.as_ref()), self.init) {
                     // The container has moved its processes into cgroups below, to enable controllers for those: no

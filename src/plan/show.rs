@@ -4,7 +4,7 @@
 
 use crate::host::Host;
 use crate::plan::step::{Act, At, BindSource, NewFs};
-use crate::plan::{Phase, Plan, identity};
+use crate::plan::{Label, Phase, Plan, identity, processors};
 use crate::spec::{Clos, Spec};
 use rrun_sys::landlock::Handled;
 use rrun_sys::mount::{ATTR_NODEV, ATTR_NOEXEC, ATTR_NOSUID, ATTR_RDONLY, Attr};
@@ -40,7 +40,17 @@ pub fn act(act: &Act, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Act::Sysctl { path, value } => {
             write!(f, "write /proc/{} {}", path.to_string_lossy(), value.to_string_lossy())
         }
-        Act::ApparmorProfile(value) => write!(f, "AppArmor: {}", value.to_string_lossy()),
+        Act::Label { who, value } => {
+            let who = match who {
+                Label::Apparmor => "AppArmor",
+                Label::Selinux => "SELinux: exec",
+                Label::SelinuxKeys => "SELinux: keys",
+            };
+            write!(f, "{who} {}", value.to_string_lossy())
+        }
+        Act::Affinity(None) => f.write_str("run on every processor of the cgroup"),
+        Act::Affinity(Some(cpus)) => write!(f, "run on processors {cpus}"),
+        Act::MemoryPolicy(policy) => processors::memory(f, policy),
         Act::RootPropagation { mode, recursive } => {
             write!(
                 f,
@@ -76,7 +86,10 @@ pub fn act(act: &Act, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             write!(f, "link /dev/{} to {}", name.to_string_lossy(), target.to_string_lossy())
         }
         Act::OpenNull => f.write_str("open the host's /dev/null"),
-        Act::Mask { at } => write!(f, "mask {}", inner(at)),
+        Act::Mask { at, label: None } => write!(f, "mask {}", inner(at)),
+        Act::Mask { at, label: Some(label) } => {
+            write!(f, "mask {} context={}", inner(at), label.to_string_lossy())
+        }
         Act::ReadOnly { at } => write!(f, "make {} read-only", inner(at)),
         Act::Pivot => f.write_str("pivot into the rootfs; detach the old root"),
         Act::MoveRoot => f.write_str("move the rootfs to /; chroot"),
@@ -137,6 +150,9 @@ fn mount(f: &mut fmt::Formatter<'_>, fs: &NewFs, at: &At) -> fmt::Result {
             Some(value) => write!(f, " {}={}", name.to_string_lossy(), value.to_string_lossy())?,
             None => write!(f, " {}", name.to_string_lossy())?,
         }
+    }
+    if let Some(label) = &fs.label {
+        write!(f, " label={}", label.to_string_lossy())?;
     }
     if fs.copy_up { f.write_str(" tmpcopyup") } else { Ok(()) }
 }
@@ -281,6 +297,7 @@ pub fn host_lines(plan: &Plan, spec: &Spec) -> Vec<(&'static str, String)> {
     if let Some(adjust) = plan.oom_score_adj {
         lines.push(("proc", format!("oom_score_adj {adjust}")));
     }
+    lines.extend(processors::lines(plan).map(|line| ("schedule", line)));
     for device in &plan.net_devices {
         lines.push(("netdev", format!("move {} in as {}", device.host, device.name)));
     }

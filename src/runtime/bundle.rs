@@ -68,6 +68,9 @@ impl Bundle {
         if spec.hardening.landlock.is_some() {
             host.landlock = rrun_sys::landlock::version();
         }
+        if spec.has_labels() {
+            host.ask_security();
+        }
         Ok(Self { path, config, spec, host })
     }
 

@@ -86,6 +86,10 @@ impl Exec<'_> {
 
     fn plan(&self, cgroup: &Cgroup) -> Result<Plan> {
         let Self { container, bundle, process, .. } = self;
+        let mut host = bundle.host.clone();
+        if process.has_labels() {
+            host.ask_security();
+        }
         let request = Request {
             preserve_fds: self.handover.preserve_fds,
             home: home_of(process, &container.record.rootfs),
@@ -97,9 +101,10 @@ impl Exec<'_> {
             profile: bundle.spec.seccomp.clone(),
             hardening: bundle.spec.hardening.clone(),
             personality: bundle.spec.personality,
+            memory_policy: bundle.spec.memory_policy.clone(),
             gid_map: bundle.spec.id_maps.gid.clone(),
         };
-        Plan::exec(&container.record.id, process, &bundle.host, &request, &exec)
+        Plan::exec(&container.record.id, process, &host, &request, &exec)
     }
 }
 

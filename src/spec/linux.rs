@@ -1,11 +1,12 @@
 //! The `linux` object, taken apart: each field goes to the module that knows it.
 //!
-//! It knows which fields there are, and which this version refuses. It refuses to know what they mean.
+//! It knows which fields there are. It refuses to know what they mean.
 //! What a newcomer would get wrong: namespaces come first, because half of the other fields only make sense in one that
 //! the container does not share with the host.
 
 use super::at::At;
 use super::devices::DeviceNode;
+use super::memory_policy::MemoryPolicy;
 use super::mounts::Propagation;
 use super::namespaces::{IdMaps, Namespaces, TimeOffsets};
 use super::net_devices::NetDevice;
@@ -36,6 +37,8 @@ pub(super) struct Linux {
     pub sysctl: BTreeMap<String, String>,
     pub seccomp: Option<Profile>,
     pub personality: Option<u32>,
+    pub memory_policy: Option<MemoryPolicy>,
+    pub mount_label: Option<String>,
     pub intel_rdt: Option<IntelRdt>,
 }
 
@@ -60,14 +63,6 @@ impl Linux {
             intel_rdt,
             memory_policy,
         } = linux;
-        for (key, present) in [
-            ("mountLabel", mount_label.is_some_and(|label| !label.is_empty())),
-            ("memoryPolicy", memory_policy.is_some()),
-        ] {
-            if present {
-                return Err(at.key(key).unsupported(format!("rrun does not handle {key} yet")));
-            }
-        }
         let namespaces = Namespaces::read(at.key("namespaces"), namespaces)?;
         let propagation = rootfs_propagation.filter(|word| !word.is_empty());
         Ok(Self {
@@ -94,6 +89,11 @@ impl Linux {
                 None => None,
             },
             personality: read_personality(at.key("personality"), personality)?,
+            memory_policy: match memory_policy {
+                Some(Object(policy)) => Some(MemoryPolicy::read(at.key("memoryPolicy"), policy)?),
+                None => None,
+            },
+            mount_label: mount_label.map(Text::into_string).filter(|label| !label.is_empty()),
             intel_rdt: match intel_rdt {
                 Some(Object(rdt)) => Some(IntelRdt::read(at.key("intelRdt"), rdt, warnings)?),
                 None => None,

@@ -12,13 +12,16 @@ mod hardening;
 mod hooks;
 mod limits;
 mod linux;
+mod memory_policy;
 mod mounts;
 mod namespaces;
 mod net_devices;
+mod number_set;
 mod options;
 mod process;
 mod rdt;
 mod resources;
+mod scheduling;
 mod seccomp;
 mod sysctl;
 mod wire;
@@ -28,15 +31,20 @@ pub use capabilities::{CapSet, Capabilities};
 pub use devices::{DeviceAccess, DeviceKind, DeviceNode, DeviceNumber, DeviceRule};
 pub use hardening::{Hardening, Landlock, PREFIX as OUR_ANNOTATIONS};
 pub use hooks::{Hook, HookPhase, Hooks};
+pub use memory_policy::MemoryPolicy;
+pub(crate) use memory_policy::flag_names as memory_flag_names;
 pub use mounts::{FsType, IdMapped, Mount, MountAttrs, Propagation, PropagationMode};
 pub use namespaces::{IdMap, IdMaps, Namespace, NamespaceKind, Namespaces, TimeOffsets};
 pub use net_devices::NetDevice;
+pub use number_set::NumberSet;
 pub use process::{Privileges, Process, Rlimit, Terminal, User};
 pub use rdt::{Clos, IntelRdt};
 pub use resources::{
     BlockIo, CgroupPath, Cpu, DeviceRate, DeviceWeight, HugePages, Limit, Memory, Network, Rdma,
     Resources,
 };
+pub(crate) use scheduling::flag_names as scheduler_flag_names;
+pub use scheduling::{ExecAffinity, IoPriority, Scheduler};
 pub use seccomp::{Action, Arch, Comparator, Condition, FilterFlag, Profile, Rule};
 
 #[cfg(doc)]
@@ -101,6 +109,10 @@ pub struct Spec {
     pub seccomp: Option<Profile>,
     /// `linux.personality.domain`: `PER_LINUX` (0) or `PER_LINUX32` (8).
     pub personality: Option<u32>,
+    /// `linux.memoryPolicy`.
+    pub memory_policy: Option<MemoryPolicy>,
+    /// `linux.mountLabel`: the SELinux context of what is mounted.
+    pub mount_label: Option<String>,
     /// `linux.intelRdt`.
     pub intel_rdt: Option<IntelRdt>,
     /// What is odd but no error (an unknown capability, say): one lower-case line each, logged by `main`.
@@ -123,6 +135,12 @@ impl Spec {
         *hardening = Hardening::read(&at, annotations, mounts, warnings)?;
         check_mounts(At::DOCUMENT, &spec)?;
         Ok(spec)
+    }
+
+    /// Whether anything in it is a label of a security module.
+    #[must_use]
+    pub fn has_labels(&self) -> bool {
+        self.mount_label.is_some() || self.process.as_ref().is_some_and(Process::has_labels)
     }
 
     #[allow(clippy::too_many_lines, reason = "one line for each field: a table")]
@@ -186,6 +204,8 @@ impl Spec {
             sysctl: linux.sysctl,
             seccomp: linux.seccomp,
             personality: linux.personality,
+            memory_policy: linux.memory_policy,
+            mount_label: linux.mount_label,
             intel_rdt: linux.intel_rdt,
             warnings,
         })

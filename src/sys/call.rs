@@ -49,6 +49,7 @@ pub enum Call {
     CopyUp,
     Mmap,
     NotADirectory,
+    Label,
     LandlockCreate,
     LandlockAddRule,
     LandlockRestrictSelf,
@@ -58,7 +59,7 @@ impl Call {
     /// Its number on the wire, back.
     #[must_use]
     pub fn from_number(number: u16) -> Self {
-        const ALL: [Call; 43] = [
+        const ALL: [Call; 44] = [
             Call::Step,
             Call::Receive,
             Call::Send,
@@ -99,6 +100,7 @@ impl Call {
             Call::CopyUp,
             Call::Mmap,
             Call::NotADirectory,
+            Call::Label,
             Call::LandlockCreate,
             Call::LandlockAddRule,
             Call::LandlockRestrictSelf,

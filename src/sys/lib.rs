@@ -41,6 +41,7 @@ pub mod reap;
 pub mod rights;
 mod rootfs;
 pub mod route;
+pub mod schedule;
 pub mod script;
 pub mod sealed;
 pub mod seccomp;

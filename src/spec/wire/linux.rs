@@ -3,9 +3,8 @@
 //! It knows names and JSON types only.
 //! What a newcomer would get wrong: `netDevices: {}` asks for nothing, and so does `eth0: {}` of it: that one keeps its name.
 
-use super::{Entries, Object, Objects, Resources, Seccomp, Text, Texts};
+use super::{Entries, MemoryPolicy, Object, Objects, Resources, Seccomp, Text, Texts};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 /// `linux`
 #[derive(Deserialize)]
@@ -27,7 +26,7 @@ pub struct Linux<'a> {
     pub seccomp: Option<Object<Seccomp<'a>>>,
     pub personality: Option<Object<Personality<'a>>>,
     pub intel_rdt: Option<Object<IntelRdt<'a>>>,
-    pub memory_policy: Option<IgnoredAny>,
+    pub memory_policy: Option<Object<MemoryPolicy<'a>>>,
 }
 
 /// One of `linux.namespaces`

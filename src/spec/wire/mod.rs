@@ -10,6 +10,7 @@ mod linux;
 mod locate;
 mod process;
 mod resources;
+mod scheduling;
 mod seccomp;
 mod text;
 
@@ -21,6 +22,7 @@ pub use resources::{
     BlockIo, Cpu, DeviceRule, HugePageLimit, InterfacePriority, Memory, Network, Pids, Rdma,
     Resources, ThrottleDevice, WeightDevice,
 };
+pub use scheduling::{ExecCpuAffinity, IoPriority, MemoryPolicy, Scheduler};
 pub use seccomp::{Argument, Seccomp, Syscall};
 pub use text::{Entries, Object, Text};
 
