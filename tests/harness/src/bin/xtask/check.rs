@@ -15,7 +15,7 @@ use rrun_harness::guest::{Guest, Job};
 use rrun_harness::{wait_until, workspace};
 
 use crate::tally::{Count, Tally, executables};
-use crate::{Result, bench, cargo, engines, machine, target};
+use crate::{Result, bench, cargo, conformance, engines, machine, target};
 
 /// Longer than either half has ever taken on two emulated processors.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
@@ -82,7 +82,7 @@ pub(crate) fn run(wish: &Wish) -> Result<u8> {
             0 => String::new(),
             left => format!(", {left} left to --engines"),
         };
-        lines.push(format!("{name:8} {count}{left}  ({:.0} s)", since.elapsed().as_secs_f64()));
+        lines.push(format!("{name:10} {count}{left}  ({:.0} s)", since.elapsed().as_secs_f64()));
     };
     let native_too = !wish.guest_only && !wish.engines_only;
     if native_too {
@@ -103,6 +103,10 @@ pub(crate) fn run(wish: &Wish) -> Result<u8> {
         let since = Instant::now();
         let smoke = bench::smoke(wish.engines);
         step("bench", smoke.map_or_else(|why| failed(&why), |()| Count::default()), since);
+    }
+    if native_too && wish.filter.is_none() {
+        let since = Instant::now();
+        step("validation", conformance::count().unwrap_or_else(|why| failed(&why)), since);
     }
     if !wish.native_only && !wish.engines_only {
         let since = Instant::now();

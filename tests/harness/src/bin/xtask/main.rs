@@ -7,6 +7,7 @@
 
 mod bench;
 mod check;
+mod conformance;
 mod demo;
 mod engines;
 mod fuzz;
@@ -33,6 +34,8 @@ cargo xtask report [--quick] [--only PART,…] [--directory DIR]
 cargo xtask compare A B   two isobench.json side by side, with intervals and verdicts
 cargo xtask gate FILE [--bless] [--strict]
                           an isobench.json against bench/baseline: instructions within 2 %, counts exactly
+cargo xtask conformance [--runtime PATH] [--cgroups unified|host]
+                          runtime-tools' validation programs, held against tests/conformance/known-gaps.toml
 cargo xtask fuzz [SECONDS [TARGET…]]
                           searches for inputs that break what tests/fuzz says of any input (needs nightly, cargo-fuzz)
 cargo xtask build         both programs, static and optimized: rrun and its shim for containerd
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
             println!("{}", built("rrun", "containerd-shim-rrun-v2", &["--release"])?.display());
             Ok(0)
         }),
+        "conformance" => conformance::run(rest),
         "assets" => assets(rest),
         "vm" => vm(rest),
         "guest-check" => vm(&["sh".into(), "-c".into(), GUEST_FACTS.into()]),
