@@ -69,8 +69,9 @@ fn features() -> Value {
         "annotations": {
             "org.opencontainers.runtime.rrun.version": env!("CARGO_PKG_VERSION"),
         },
-        // Each takes something away; but a ruleset can keep a program from working.
-        "potentiallyUnsafeConfigAnnotations": [OUR_ANNOTATIONS],
+        // Ours take away, but a program may not work under a ruleset. The other names a file of the host's with options
+        // for CRIU, which runs as root.
+        "potentiallyUnsafeConfigAnnotations": [OUR_ANNOTATIONS, crate::runtime::CONFIG_ANNOTATION],
     })
 }
 

@@ -147,6 +147,7 @@ fn single_call(act: &Act) -> &'static str {
 }
 
 /// What to do about it, where the errno tells.
+#[allow(clippy::too_many_lines, reason = "one answer for each errno: a table")]
 fn hint(step: &Step, call: Call, errno: i32) -> Option<&'static str> {
     match (&step.act, call, errno) {
         (Act::Rlimit { .. }, _, libc::EPERM) => {

@@ -34,6 +34,10 @@ pub enum Need {
     SubordinateIds(&'static str),
     /// A static busybox, which the default tree then contains.
     Busybox,
+    /// CRIU works here.
+    Criu,
+    /// CRIU works here and has this of its features.
+    CriuFeature(&'static str),
     /// A program on `PATH`.
     Program(&'static str),
     /// At least this kernel.
@@ -93,6 +97,12 @@ macro_rules! need {
     };
     (busybox) => {
         $crate::requires::Need::Busybox
+    };
+    (criu) => {
+        $crate::requires::Need::Criu
+    };
+    (criu_feature($name:expr)) => {
+        $crate::requires::Need::CriuFeature($name)
     };
     (program($name:expr)) => {
         $crate::requires::Need::Program($name)
@@ -175,6 +185,8 @@ pub fn missing(need: Need) -> Option<String> {
         Need::Busybox => {
             unless(busybox().is_some(), "needs a static busybox (package busybox-static)".into())
         }
+        Need::Criu => crate::engines::criu_lacks(None),
+        Need::CriuFeature(name) => crate::engines::criu_lacks(Some(name)),
         Need::Program(name) => unless(on_path(name).is_some(), format!("needs {name} on PATH")),
         Need::Kernel(major, minor) | Need::Newer(major, minor) => {
             unless(kernel() >= (major, minor), format!("needs Linux {major}.{minor}"))

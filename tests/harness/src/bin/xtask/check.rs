@@ -198,6 +198,9 @@ fn in_guest(wish: &Wish) -> Count {
             println!("{why}");
         }
     }
+    if let Err(why) = rrun_harness::engines::criu_directory() {
+        println!("{why}");
+    }
     if wish.engines
         && let Err(why) = Set::Own.unpacked()
     {
