@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use rrun_harness::guest::{Guest, Job};
+use rrun_harness::guest::{self, Guest, Job};
 use rrun_harness::workspace;
 
 const USAGE: &str = "\
@@ -135,6 +135,9 @@ fn vm(command: &[String]) -> Result<u8> {
     eprintln!("guest: Linux {}, {}", guest.release(), guest.because);
     let mut job = Job::new(command.iter().cloned());
     job.env.extend(check::guest_environment());
+    // A file of tests gets the kernel that it gets from `test`.
+    let program = command.first().map(std::path::Path::new);
+    job.kernel = guest::parameters(program.map_or("", check::file_of)).to_owned();
     job.deadline = Duration::from_secs(1800);
     let finished = guest.run(&job, &mut std::io::stdout())?;
     eprintln!("guest: up after {:.1} s, exit code {}", finished.boot.as_secs_f64(), finished.code);
