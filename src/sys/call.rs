@@ -49,13 +49,17 @@ pub enum Call {
     CopyUp,
     Mmap,
     NotADirectory,
+    Label,
+    LandlockCreate,
+    LandlockAddRule,
+    LandlockRestrictSelf,
 }
 
 impl Call {
     /// Its number on the wire, back.
     #[must_use]
     pub fn from_number(number: u16) -> Self {
-        const ALL: [Call; 40] = [
+        const ALL: [Call; 44] = [
             Call::Step,
             Call::Receive,
             Call::Send,
@@ -96,6 +100,10 @@ impl Call {
             Call::CopyUp,
             Call::Mmap,
             Call::NotADirectory,
+            Call::Label,
+            Call::LandlockCreate,
+            Call::LandlockAddRule,
+            Call::LandlockRestrictSelf,
         ];
         ALL.get(usize::from(number)).copied().unwrap_or(Call::Step)
     }
