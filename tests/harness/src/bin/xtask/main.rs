@@ -7,6 +7,7 @@
 
 mod bench;
 mod check;
+mod deb;
 mod demo;
 mod engines;
 mod fuzz;
@@ -33,6 +34,7 @@ cargo xtask report [--quick] [--only PART,…] [--directory DIR]
 cargo xtask compare A B   two isobench.json side by side, with intervals and verdicts
 cargo xtask gate FILE [--bless] [--strict]
                           an isobench.json against bench/baseline: instructions within 2 %, counts exactly
+cargo xtask deb           a Debian package with both programs, installed and tried in a root of its own (needs cargo-deb)
 cargo xtask fuzz [SECONDS [TARGET…]]
                           searches for inputs that break what tests/fuzz says of any input (needs nightly, cargo-fuzz)
 cargo xtask build         both programs, static and optimized: rrun and its shim for containerd
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         "compare" => bench::told("compare", rest),
         "gate" => bench::gate(rest),
         "fuzz" => fuzz::run(rest),
+        "deb" => deb::run(rest),
         "build" => build().and_then(|binary| {
             println!("{}", binary.display());
             println!("{}", built("rrun", "containerd-shim-rrun-v2", &["--release"])?.display());
