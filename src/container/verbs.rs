@@ -10,8 +10,11 @@ use super::process::ProcStat;
 use super::record::Record;
 use super::status::{Verb, demand};
 use super::{Container, not_found};
-use crate::error::{Result, ResultExt};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Error, Result, ResultExt};
 use crate::launch::cgroup::{OomWatch, Stats};
+use crate::launch::rdt::{Former, Rdt};
 use crate::spec::Resources;
 use std::os::unix::fs::MetadataExt;
 
@@ -19,8 +22,8 @@ impl Container {
     /// Stops every process where it is.
     ///
     /// # Errors
-    /// [`Kind::State`](crate::error::Kind::State) when it is not running, has no cgroup or will not freeze;
-    /// [`Kind::NotFound`](crate::error::Kind::NotFound) when it was deleted.
+    /// [`Kind::State`] when it is not running, has no cgroup or will not freeze;
+    /// [`Kind::NotFound`] when it was deleted.
     pub fn pause(&self) -> Result<()> {
         let _held = self.hold(Verb::Pause)?;
         self.record.cgroup.freeze()
@@ -38,16 +41,41 @@ impl Container {
     /// Changes those limits that `resources` names; all of them or none.
     ///
     /// # Errors
-    /// [`Kind::State`](crate::error::Kind::State) when it has ended; otherwise what is wrong with which field, and what
+    /// [`Kind::State`] when it has ended; otherwise what is wrong with which field, and what
     /// of the change stands, if any does.
     pub fn update(&mut self, resources: &Resources) -> Result<()> {
+        self.update_with(resources, &[])
+    }
+
+    /// [`Container::update`], and these lines for its class of caches and memory bandwidth, each with its field.
+    ///
+    /// # Errors
+    /// As [`Container::update`]; [`Kind::Host`], too, without resctrl.
+    pub fn update_with(
+        &mut self,
+        resources: &Resources,
+        schemata: &[(String, String)],
+    ) -> Result<()> {
         let _held = self.hold(Verb::Update)?;
         self.refresh()?;
-        let cgroup = self.record.cgroup.update(resources)?;
-        if cgroup == self.record.cgroup {
+        let change = match (schemata, &self.record.rdt) {
+            ([], _) => RdtChange::None,
+            (lines, Some(rdt)) => RdtChange::Lines(rdt.update(lines)?),
+            (lines, None) => RdtChange::New(Rdt::late(&self.record.id, lines, || self.pids())?),
+        };
+        let cgroup = match self.record.cgroup.update(resources) {
+            Ok(cgroup) => cgroup,
+            Err(error) => return Err(change.put_back(error)),
+        };
+        let rdt = match change {
+            RdtChange::New(rdt) => Some(rdt),
+            RdtChange::None | RdtChange::Lines(_) => self.record.rdt.clone(),
+        };
+        if cgroup == self.record.cgroup && rdt == self.record.rdt {
             return Ok(());
         }
         self.record.cgroup = cgroup;
+        self.record.rdt = rdt;
         self.record.amend(&self.directory)
     }
 
@@ -60,8 +88,8 @@ impl Container {
     /// Every process in it, in the numbers of our pid namespace, ascending.
     ///
     /// # Errors
-    /// [`Kind::State`](crate::error::Kind::State) (`container not running`) when it has ended;
-    /// [`Kind::Kernel`](crate::error::Kind::Kernel) when the kernel does not tell.
+    /// [`Kind::State`] (`container not running`) when it has ended;
+    /// [`Kind::Kernel`] when the kernel does not tell.
     pub fn pids(&self) -> Result<Vec<i32>> {
         demand(Verb::Ps, self.status()?, &self.record.id)?;
         let mut pids = match self.record.cgroup.unified_path() {
@@ -92,7 +120,7 @@ impl Container {
     /// What it uses. Of one that has ended, what is left to see in its cgroup.
     ///
     /// # Errors
-    /// [`Kind::State`](crate::error::Kind::State) without a cgroup or when it is gone.
+    /// [`Kind::State`] without a cgroup or when it is gone.
     pub fn stats(&self) -> Result<Stats> {
         self.record.cgroup.stats()
     }
@@ -100,17 +128,37 @@ impl Container {
     /// Watches whether it runs out of memory; `None` where nobody counts its memory.
     ///
     /// # Errors
-    /// [`Kind::Kernel`](crate::error::Kind::Kernel) when the kernel refuses.
+    /// [`Kind::Kernel`] when the kernel refuses.
     pub fn watch_oom(&self) -> Result<Option<OomWatch>> {
         OomWatch::open(&self.record.cgroup)
     }
 
     /// Locks it and checks that `verb` fits.
-    fn hold(&self, verb: Verb) -> Result<Lock> {
+    pub(super) fn hold(&self, verb: Verb) -> Result<Lock> {
         let Some(lock) = Lock::exclusive(&self.directory)? else {
             return Err(not_found(&self.directory));
         };
         demand(verb, self.status()?, &self.record.id)?;
         Ok(lock)
+    }
+}
+
+/// What an update did to caches and memory bandwidth.
+enum RdtChange {
+    None,
+    Lines(Former),
+    New(Rdt),
+}
+
+impl RdtChange {
+    fn put_back(self, error: Error) -> Error {
+        match self {
+            Self::None => error,
+            Self::Lines(former) => former.put_back(error),
+            Self::New(rdt) => match rdt.remove() {
+                Ok(()) => error,
+                Err(left) => error.while_undoing(left),
+            },
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::fault::{self, point};
 use super::opened::{HookFiles, Opened};
-use super::{Launch, Owner, gate, hooks, idmap};
+use super::{Launch, Moved, Owner, Place, gate, hooks, idmap, net, scheduling};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::launch::cgroup::Cgroup;
 use crate::plan::Plan;
@@ -25,7 +25,8 @@ pub(super) fn leave_is_ahead(plan: &Plan, opened: &Opened) -> bool {
         Act::Hop { .. } => true,
         _ => false,
     };
-    let has_business = plan.steps.iter().any(|step| business(&step.act));
+    let has_business =
+        scheduling::is_asked(plan) || plan.steps.iter().any(|step| business(&step.act));
     !(has_business || opened.gate.is_some() || plan.terminal)
 }
 
@@ -38,6 +39,8 @@ pub(super) struct Parent<'a> {
     pub pidfd: OwnedFd,
     /// Memory files that hooks inside and a seccomp listener read.
     pub state: Vec<File>,
+    /// Network devices that are no longer ours.
+    pub devices: Option<Moved>,
 }
 
 impl Parent<'_> {
@@ -77,6 +80,7 @@ impl Parent<'_> {
                 (Tag::Reached, _) => {
                     point("ready")?;
                     self.refresh_state(owner, "created")?;
+                    scheduling::apply(plan, self.pid)?;
                     self.proceed()?;
                     at_gate = waits_at_gate;
                 }
@@ -91,6 +95,9 @@ impl Parent<'_> {
         if let Some(adjust) = self.launch.plan.oom_score_adj {
             point("oom_score_adj")?;
             self.write_oom_score_adj(adjust)?;
+        }
+        if let Some(rdt) = self.launch.rdt {
+            rdt.join(self.pid)?;
         }
         let _span = self.launch.trace.span("record");
         owner.born(self.pid, self.pidfd.as_fd(), self.cgroup)?;
@@ -127,6 +134,12 @@ impl Parent<'_> {
     }
 
     fn rootfs(&mut self, owner: &mut dyn Owner) -> Result<()> {
+        let devices = &self.launch.plan.net_devices;
+        if !devices.is_empty() {
+            let _span = self.launch.trace.span("move network devices");
+            self.devices = Some(net::into_namespace_of(self.pid, devices)?);
+            point("devices moved")?;
+        }
         if let Some(hooks) = self.launch.hooks {
             let state = owner.state("creating")?;
             hooks::run_all(&hooks.prestart, &state, HookPhase::Prestart)?;
@@ -173,7 +186,18 @@ impl Parent<'_> {
 
     /// The child ended without a word.
     fn killed(&self) -> Error {
-        let how = match reap::wait(self.pidfd.as_raw_fd()) {
+        let ended = reap::wait(self.pidfd.as_raw_fd());
+        let is_new = matches!(self.launch.place, Place::New(_));
+        if matches!(ended, Ok(Ended::Signal(libc::SIGKILL)))
+            && is_new
+            && self.cgroup.has_run_out_of_memory()
+        {
+            let message = "the kernel killed the container's set-up for want of memory";
+            return Error::new(Kind::Child, message)
+                .at("/linux/resources/memory/limit")
+                .hint("raise the limit: the set-up itself needs some of it");
+        }
+        let how = match ended {
             Ok(Ended::Signal(signal)) => format!("was killed by signal {signal}"),
             Ok(Ended::Code(code)) => format!("ended with exit status {code}"),
             Err(_) => "ended".to_owned(),

@@ -9,7 +9,7 @@ use crate::host::Host;
 use crate::id::{ContainerId, HostPath};
 use crate::plan::identity::Privileges;
 use crate::plan::step::{Act, ParentFd, Phase, Step, Steps};
-use crate::plan::{Request, text};
+use crate::plan::{Request, labels, text};
 use crate::spec::{
     IdMaps, Namespace, NamespaceKind, Namespaces, Propagation, PropagationMode, Spec, TimeOffsets,
 };
@@ -101,6 +101,7 @@ pub fn enter(
     if new_user || cgroup_join {
         steps.push(Phase::Enter, Act::Reach(Checkpoint::Cloned));
     }
+    steps.push(Phase::Enter, Act::Affinity(None));
     for (index, join) in joins.iter().enumerate() {
         if parent_joins_pid != Some(index) {
             let act = Act::Join { fd: ParentFd::Join(index), kinds: join.kinds };
@@ -123,6 +124,7 @@ pub fn enter(
     }
     steps.push(Phase::Enter, Act::NewSession);
     if !request.no_new_keyring {
+        labels::keyring(spec.process.as_ref(), &mut steps)?;
         let name = text("/", &format!("_ses.{id}"))?;
         steps.push(Phase::Enter, Act::Keyring(name));
     }

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(20 * 60);
 
 /// Of no use in a guest: virtual machines inside an emulated one, and what asks the kernel nothing (sources, plans,
 /// documents). Nor are there engines, whose packages it has no network for.
-const NOT_IN_GUESTS: &[&str] = &["vm", "readme", "arch", "plan", "spec", "rrun_fuzz"];
+const NOT_IN_GUESTS: &[&str] = &["vm", "readme", "assets", "arch", "plan", "spec", "rrun_fuzz"];
 
 /// What tests/services.rs runs.
 const SERVICES: &[&str] = &["postgresql", "nginx"];

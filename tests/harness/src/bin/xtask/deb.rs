@@ -33,16 +33,24 @@ pub(crate) fn run(words: &[String]) -> Result<u8> {
 
 fn package() -> Result<PathBuf> {
     if on_path("cargo-deb").is_none() {
-        return Err("cargo-deb is missing; install it with:\n  cargo install cargo-deb --locked".into());
+        return Err(
+            "cargo-deb is missing; install it with:\n  cargo install cargo-deb --locked".into()
+        );
     }
     for binary in ["rrun", "containerd-shim-rrun-v2"] {
         built("rrun", binary, &["--release"])?;
     }
     // Man pages and completions, where the manifest looks for them.
-    crate::assets::run(&[target().join("assets").to_string_lossy().into_owned()])?;
+    crate::assets(&[target().join("assets").to_string_lossy().into_owned()])?;
     let path = target().join("deb/rrun.deb");
     let mut command = Command::new("cargo-deb");
-    command.current_dir(workspace()).args(["--no-build", "--no-strip", "--quiet", "--package", "rrun"]);
+    command.current_dir(workspace()).args([
+        "--no-build",
+        "--no-strip",
+        "--quiet",
+        "--package",
+        "rrun",
+    ]);
     command.args(["--target", "x86_64-unknown-linux-gnu", "--output"]).arg(&path);
     finish(&mut command)?;
     Ok(path)
