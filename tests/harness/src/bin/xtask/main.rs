@@ -104,6 +104,11 @@ fn built(package: &str, binary: &str, profile: &[&str]) -> Result<PathBuf> {
     let mut command = cargo();
     command.args(["build", "--package", package, "--bin", binary]).args(profile);
     command.arg("--message-format=json-render-diagnostics");
+    if profile.contains(&"--release") {
+        // What `rrun --version` tells whoever reports a bug.
+        command.envs(said_by("git", &["rev-parse", "HEAD"]).map(|it| ("RRUN_COMMIT", it)));
+        command.envs(said_by("rustc", &["--version"]).map(|it| ("RRUN_RUSTC", it)));
+    }
     let output = command
         .stderr(std::process::Stdio::inherit())
         .output()
