@@ -7,6 +7,7 @@
 
 mod bench;
 mod check;
+mod conformance;
 mod deb;
 mod demo;
 mod engines;
@@ -21,7 +22,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use rrun_harness::guest::{Guest, Job};
+use rrun_harness::guest::{self, Guest, Job};
 use rrun_harness::workspace;
 
 const USAGE: &str = "\
@@ -35,6 +36,8 @@ cargo xtask compare A B   two isobench.json side by side, with intervals and ver
 cargo xtask gate FILE [--bless] [--strict]
                           an isobench.json against bench/baseline: instructions within 2 %, counts exactly
 cargo xtask deb           a Debian package with both programs, installed and tried in a root of its own (needs cargo-deb)
+cargo xtask conformance [--runtime PATH] [--cgroups unified|host]
+                          runtime-tools' validation programs, held against tests/conformance/known-gaps.toml
 cargo xtask fuzz [SECONDS [TARGET…]]
                           searches for inputs that break what tests/fuzz says of any input (needs nightly, cargo-fuzz)
 cargo xtask build         both programs, static and optimized: rrun and its shim for containerd
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
             println!("{}", built("rrun", "containerd-shim-rrun-v2", &["--release"])?.display());
             Ok(0)
         }),
+        "conformance" => conformance::run(rest),
         "assets" => assets(rest),
         "vm" => vm(rest),
         "guest-check" => vm(&["sh".into(), "-c".into(), GUEST_FACTS.into()]),
@@ -120,6 +124,13 @@ fn built(package: &str, binary: &str, profile: &[&str]) -> Result<PathBuf> {
     built.into_iter().next().ok_or_else(|| format!("cargo built no {binary}"))
 }
 
+/// The one line that a program says here; nothing without the program, or outside a checkout.
+fn said_by(program: &str, words: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(words).current_dir(workspace()).output().ok()?;
+    let line = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !line.is_empty()).then_some(line)
+}
+
 /// What a package installs beside the programs.
 fn assets(words: &[String]) -> Result<u8> {
     let [directory] = words else { return Err("assets needs a directory to write to".into()) };
@@ -139,6 +150,9 @@ fn vm(command: &[String]) -> Result<u8> {
     eprintln!("guest: Linux {}, {}", guest.release(), guest.because);
     let mut job = Job::new(command.iter().cloned());
     job.env.extend(check::guest_environment());
+    // A file of tests gets the kernel that it gets from `test`.
+    let program = command.first().map(std::path::Path::new);
+    job.kernel = guest::parameters(program.map_or("", check::file_of)).to_owned();
     job.deadline = Duration::from_secs(1800);
     let finished = guest.run(&job, &mut std::io::stdout())?;
     eprintln!("guest: up after {:.1} s, exit code {}", finished.boot.as_secs_f64(), finished.code);
