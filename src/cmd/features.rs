@@ -69,8 +69,8 @@ fn features() -> Value {
         "annotations": {
             "org.opencontainers.runtime.rrun.version": env!("CARGO_PKG_VERSION"),
         },
-        // None changes what rrun does.
-        "potentiallyUnsafeConfigAnnotations": [],
+        // It names a file of the host's with options for CRIU, which runs as root.
+        "potentiallyUnsafeConfigAnnotations": [crate::runtime::CONFIG_ANNOTATION],
     })
 }
 

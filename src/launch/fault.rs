@@ -98,7 +98,6 @@ fn sentence(step: &Step, call: Call, frame: &Frame) -> String {
         Call::NotADirectory => "what is there is no directory".to_owned(),
         Call::OutsideRoot => "the directory is outside the container".to_owned(),
         Call::OpenPtmx => "openat2(\"/dev/pts/ptmx\")".to_owned(),
-        Call::Label => "fsetxattr(\"security.selinux\")".to_owned(),
         Call::CopyUp => "copying what the tmpfs covers".to_owned(),
         Call::FsconfigCreate => "fsconfig(FSCONFIG_CMD_CREATE)".to_owned(),
         Call::OpenTree => "open_tree(OPEN_TREE_CLONE)".to_owned(),

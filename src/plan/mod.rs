@@ -6,6 +6,7 @@
 //! that can't be enforced, a capability that can't be granted, a profile that can't be compiled is known here.
 
 pub mod cgroup;
+pub mod checkpoint;
 pub mod device_filter;
 mod devices;
 mod identity;

@@ -49,14 +49,13 @@ pub enum Call {
     CopyUp,
     Mmap,
     NotADirectory,
-    Label,
 }
 
 impl Call {
     /// Its number on the wire, back.
     #[must_use]
     pub fn from_number(number: u16) -> Self {
-        const ALL: [Call; 41] = [
+        const ALL: [Call; 40] = [
             Call::Step,
             Call::Receive,
             Call::Send,
@@ -97,7 +96,6 @@ impl Call {
             Call::CopyUp,
             Call::Mmap,
             Call::NotADirectory,
-            Call::Label,
         ];
         ALL.get(usize::from(number)).copied().unwrap_or(Call::Step)
     }
