@@ -7,7 +7,7 @@
 
 use super::args::Globals;
 use crate::error::{Error, Kind, Result};
-use crate::spec::words;
+use crate::spec::{OUR_ANNOTATIONS, words};
 use serde_json::{Value, json};
 
 /// The oldest and newest `ociVersion` that are understood.
@@ -69,8 +69,9 @@ fn features() -> Value {
         "annotations": {
             "org.opencontainers.runtime.rrun.version": env!("CARGO_PKG_VERSION"),
         },
-        // It names a file of the host's with options for CRIU, which runs as root.
-        "potentiallyUnsafeConfigAnnotations": [crate::runtime::CONFIG_ANNOTATION],
+        // Ours take away, but a program may not work under a ruleset. The other names a file of the host's with options
+        // for CRIU, which runs as root.
+        "potentiallyUnsafeConfigAnnotations": [OUR_ANNOTATIONS, crate::runtime::CONFIG_ANNOTATION],
     })
 }
 

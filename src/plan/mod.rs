@@ -9,6 +9,7 @@ pub mod cgroup;
 pub mod checkpoint;
 pub mod device_filter;
 mod devices;
+mod harden;
 mod identity;
 mod labels;
 mod namespaces;
@@ -140,6 +141,7 @@ impl Plan {
             &mut steps,
             &mut warnings,
         )?;
+        harden::harden(&spec.hardening, host, &mut steps, &mut warnings)?;
         identity::finish(request.preserve_fds, &mut steps);
         process::check_scheduler(process, &steps.list)?;
         Ok(Self {

@@ -49,14 +49,16 @@ pub enum Call {
     CopyUp,
     Mmap,
     NotADirectory,
-    Label,
+    LandlockCreate,
+    LandlockAddRule,
+    LandlockRestrictSelf,
 }
 
 impl Call {
     /// Its number on the wire, back.
     #[must_use]
     pub fn from_number(number: u16) -> Self {
-        const ALL: [Call; 41] = [
+        const ALL: [Call; 43] = [
             Call::Step,
             Call::Receive,
             Call::Send,
@@ -97,7 +99,9 @@ impl Call {
             Call::CopyUp,
             Call::Mmap,
             Call::NotADirectory,
-            Call::Label,
+            Call::LandlockCreate,
+            Call::LandlockAddRule,
+            Call::LandlockRestrictSelf,
         ];
         ALL.get(usize::from(number)).copied().unwrap_or(Call::Step)
     }

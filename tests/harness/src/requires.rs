@@ -46,13 +46,15 @@ pub enum Need {
     Newer(u32, u32),
     /// A capability in our own permitted set, by its number in `linux/capability.h`.
     Capability(u32),
+    /// SELinux switched on at boot, and its compiler's package, unpacked; a policy is the test's own to load.
+    SeLinux,
+    /// AppArmor in force, and its parser's package, unpacked.
+    AppArmor,
     /// The runtime under test is rrun itself: the test is about something of its own.
     Rrun,
     /// The runtime under test closed the hole that the test attacks: rrun, or runc of at least this release. With
     /// `RRUN_TEST_HOLES=1` any runtime will do, to see the attack succeed.
     Fixed(&'static str),
-    /// AppArmor is in force.
-    Apparmor,
 }
 
 /// Skips the test, loudly, unless the machine has what it needs: `requires!(root, cgroup("memory"), kernel(5, 19))`.
@@ -116,14 +118,17 @@ macro_rules! need {
     (capability($number:expr)) => {
         $crate::requires::Need::Capability($number)
     };
+    (selinux) => {
+        $crate::requires::Need::SeLinux
+    };
+    (apparmor) => {
+        $crate::requires::Need::AppArmor
+    };
     (rrun) => {
         $crate::requires::Need::Rrun
     };
     (fixed($release:expr)) => {
         $crate::requires::Need::Fixed($release)
-    };
-    (apparmor) => {
-        $crate::requires::Need::Apparmor
     };
 }
 
@@ -149,6 +154,7 @@ pub fn met(marker: &str, needs: &[Need]) -> bool {
 
 /// Why `need` is not met; `None` when it is.
 #[must_use]
+#[allow(clippy::too_many_lines, reason = "one question for each need: a table")]
 pub fn missing(need: Need) -> Option<String> {
     let unless = |met: bool, why: String| (!met).then_some(why);
     match need {
@@ -194,15 +200,22 @@ pub fn missing(need: Need) -> Option<String> {
         Need::Capability(number) => {
             unless(permitted() >> number & 1 == 1, format!("needs capability number {number}"))
         }
+        Need::SeLinux => unless(
+            fs::read_to_string("/proc/filesystems").is_ok_and(|text| text.contains("selinuxfs")),
+            "needs SELinux switched on at boot".into(),
+        )
+        .or_else(|| crate::service_tree("secilc").err()),
+        Need::AppArmor => unless(
+            fs::read_to_string("/sys/module/apparmor/parameters/enabled")
+                .is_ok_and(|text| text.starts_with('Y'))
+                && fs::metadata("/sys/kernel/security/apparmor/.replace").is_ok(),
+            "needs AppArmor in force, and securityfs".into(),
+        )
+        .or_else(|| crate::service_tree("apparmor").err()),
         Need::Rrun => unless(Runtime::under_test().is_rrun(), "asks about rrun alone".into()),
         Need::Fixed(release) => unless(
             Runtime::under_test().is_rrun() || is_set("RRUN_TEST_HOLES") || is_fixed_in(release),
             format!("the runtime under test has this hole: runc closed it in {release}"),
-        ),
-        Need::Apparmor => unless(
-            fs::read_to_string("/sys/module/apparmor/parameters/enabled")
-                .is_ok_and(|text| text.starts_with('Y')),
-            "needs AppArmor".into(),
         ),
     }
 }

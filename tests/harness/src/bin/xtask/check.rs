@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rrun_harness::engines::Set;
-use rrun_harness::guest::{Guest, Job};
+use rrun_harness::guest::{self, Guest, Job};
 use rrun_harness::{wait_until, workspace};
 
 use crate::tally::{Count, Tally, executables};
@@ -20,12 +20,12 @@ use crate::{Result, bench, cargo, conformance, engines, machine, target};
 /// Longer than either half has ever taken on two emulated processors.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
 
-/// Of no use in a guest: virtual machines inside an emulated one, and files that are the same everywhere. Nor are there
-/// engines, whose packages it has no network for.
-const NOT_IN_GUESTS: &[&str] = &["vm", "readme", "assets"];
+/// Of no use in a guest: virtual machines inside an emulated one, and what asks the kernel nothing (sources, plans,
+/// documents). Nor are there engines, whose packages it has no network for.
+const NOT_IN_GUESTS: &[&str] = &["vm", "readme", "assets", "arch", "plan", "spec", "rrun_fuzz"];
 
-/// What tests/services.rs runs.
-const SERVICES: &[&str] = &["postgresql", "nginx"];
+/// What tests/services.rs runs, and what tests/apparmor.rs and tests/selinux.rs make their policies with.
+const SERVICES: &[&str] = &["postgresql", "nginx", "apparmor", "secilc"];
 
 /// The one file of engines that guests run, too, and those of its tests that they do: they ask what cgroup2 does.
 const ENGINE_IN_GUESTS: (&str, &str) = ("containerd", "in_a_guest");
@@ -249,6 +249,7 @@ fn guest_test(guest: &Guest, test: &Path, wish: &Wish) -> (Count, String) {
     argv.extend(wish.filter.clone());
     let mut job = Job::new(argv);
     job.env = guest_environment();
+    job.kernel = guest::parameters(file_of(test)).to_owned();
     job.cwd = workspace();
     job.deadline = PATIENCE;
     let mut said = Vec::new();
