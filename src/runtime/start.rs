@@ -53,9 +53,12 @@ fn in_words(container: &Container, frame: &Frame) -> Error {
     let record = &container.record;
     let again =
         Bundle::load_config(Some(&record.bundle), record.config.as_deref()).and_then(|bundle| {
-            // Who asked for limits that can't be had has been refused by now.
-            let request = Request { gate: true, rootless: true, ..bundle.request() };
-            bundle.plan(&record.id, &request)
+            // With `--rootless`, limits may have been left away that are refused without, and the reverse.
+            let plan = |rootless| {
+                let request = Request { gate: true, rootless, ..bundle.request() };
+                bundle.plan(&record.id, &request)
+            };
+            plan(false).or_else(|_| plan(true))
         });
     match again {
         Ok(plan) => describe(&plan, &from_the_end(frame, record.steps, plan.steps.len()), ""),
