@@ -70,6 +70,7 @@ fn plan(name: &str, settings: Vec<Setting>, v1_settings: &[(&str, Vec<Setting>)]
         unified: Some(place(&unified.mount, settings)),
         v1: v1.collect(),
         devices,
+        scope: None,
         warnings: Vec::new(),
     }
 }

@@ -7,6 +7,7 @@
 
 use super::args::Globals;
 use crate::error::{Error, Kind, Result};
+use crate::plan::cgroup::scope::ANNOTATION_PREFIX;
 use crate::spec::words;
 use serde_json::{Value, json};
 
@@ -44,8 +45,8 @@ fn features() -> Value {
             "cgroup": {
                 "v1": true,
                 "v2": true,
-                "systemd": false,
-                "systemdUser": false,
+                "systemd": true,
+                "systemdUser": true,
                 "rdma": true,
             },
             "seccomp": {
@@ -66,8 +67,8 @@ fn features() -> Value {
         "annotations": {
             "org.opencontainers.runtime.rrun.version": env!("CARGO_PKG_VERSION"),
         },
-        // None changes what rrun does.
-        "potentiallyUnsafeConfigAnnotations": [],
+        // A scope's properties: who may set these may lift limits that systemd holds.
+        "potentiallyUnsafeConfigAnnotations": [ANNOTATION_PREFIX],
     })
 }
 

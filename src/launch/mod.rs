@@ -5,7 +5,7 @@
 //!  cgroup made, descriptors opened, script lowered
 //!  clone3 ────────────────────────────────────► performs the script
 //!                                               joins v1 cgroups     only on hybrid hosts
-//!  id maps written                     ◄─────── Reached(Cloned)      only when there is something to do
+//!  systemd's scope; id maps written    ◄─────── Reached(Cloned)      only when there is something to do
 //!  createRuntime hooks                 ◄─────── Reached(Rootfs)      only when there are hooks
 //!  keeps the terminal's master         ◄─────── Console              only with a terminal
 //!  answers the caller                  ◄─────── Reached(Ready)
@@ -33,6 +33,7 @@ mod relay;
 pub mod sealed;
 mod socket;
 pub mod supervise;
+pub mod systemd;
 pub mod trace;
 
 pub use gate::{release, socket_path};
@@ -132,27 +133,28 @@ impl Launch<'_> {
     /// # Errors
     /// What the kernel refused, on either side, as a sentence.
     pub fn perform(&self, owner: &mut dyn Owner) -> Result<Launched> {
-        let (made, directory) = match self.place {
+        let (mut made, directory) = match self.place {
+            // systemd makes it, for a process that is there.
+            Place::New(CgroupPlan { scope: Some(_), .. }) => (Cgroup::default(), None),
             Place::New(plan) => {
                 let _span = self.trace.span("make cgroup");
                 Cgroup::make(plan)?
             }
             Place::Existing(cgroup) => (cgroup.clone(), cgroup.directory()?),
         };
-        let undo = |error: Error| match self.place {
-            Place::Existing(_) => error,
-            Place::New(_) => match made.remove() {
+        match (self.in_cgroup(&mut made, directory, owner), &self.place) {
+            (Ok((pid, pidfd)), _) => Ok(Launched { pid, pidfd, cgroup: made }),
+            (Err(error), Place::Existing(_)) => Err(error),
+            (Err(error), Place::New(_)) => Err(match made.remove() {
                 Ok(()) => error,
                 Err(left) => error.while_undoing(left),
-            },
-        };
-        let (pid, pidfd) = self.in_cgroup(&made, directory, owner).map_err(undo)?;
-        Ok(Launched { pid, pidfd, cgroup: made })
+            }),
+        }
     }
 
     fn in_cgroup(
         &self,
-        cgroup: &Cgroup,
+        cgroup: &mut Cgroup,
         directory: Option<OwnedFd>,
         owner: &mut dyn Owner,
     ) -> Result<(i32, OwnedFd)> {
@@ -163,6 +165,7 @@ impl Launch<'_> {
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
         point("control")?;
         let clock = self.clock()?;
+        let mut is_outside = false;
         let child =
             lower::with_script(self.plan, &opened, theirs.as_raw_fd(), clock.as_ref(), |script| {
                 let spawn_in = |directory: Option<&OwnedFd>| {
@@ -181,6 +184,11 @@ impl Launch<'_> {
                             None => Err(error),
                         }
                     }
+                    // Into what belongs to a user's systemd only that may move what is elsewhere.
+                    (Err(error), Some(_)) if cgroup.needs_attaching(&error) => {
+                        is_outside = true;
+                        spawn_in(None)
+                    }
                     (other, _) => other,
                 }
             })
@@ -196,7 +204,10 @@ impl Launch<'_> {
             state,
         };
         let attended = point("clone")
-            .and_then(|()| self.guard_devices(cgroup, directory.as_ref()))
+            .and_then(|()| match is_outside {
+                true => parent.cgroup.attach(parent.pid),
+                false => self.guard_devices(parent.cgroup, directory.as_ref()),
+            })
             .and_then(|()| parent.attend(&opened, owner));
         if let Some(clock) = &clock {
             let steps = self.plan.steps.iter().map(ToString::to_string);

@@ -48,6 +48,8 @@ pub struct Request {
     pub gate: bool,
     /// `--rootless=true`
     pub rootless: bool,
+    /// `--systemd-cgroup`
+    pub systemd_cgroup: bool,
 }
 
 /// A container, or an exec in one, before it exists.
@@ -96,10 +98,13 @@ impl Plan {
         })?;
         let mut steps = step::Steps::default();
         let mut warnings = spec.warnings.clone();
-        let cgroup = cgroup::plan(spec, host, id, request.rootless)?;
+        let cgroup = match request.systemd_cgroup {
+            true => cgroup::scope::plan(spec, host, id, request.rootless)?,
+            false => cgroup::plan(spec, host, id, request.rootless)?,
+        };
         warnings.extend(cgroup.warnings.iter().cloned());
 
-        let entry = namespaces::enter(spec, host, request, cgroup_needs_join(&cgroup), id)?;
+        let entry = namespaces::enter(spec, host, request, &cgroup, id)?;
         steps.list.extend(entry.steps);
         let trees = rootfs::assemble(spec, host, request, &cgroup, &mut steps)?;
         hooks(spec, &mut steps, HookPhase::CreateContainer)?;
@@ -152,11 +157,6 @@ impl Plan {
     ) -> Result<Self> {
         process::exec(id, process, host, request, exec)
     }
-}
-
-/// Whether a controller of a v1 hierarchy wants the child's pid.
-fn cgroup_needs_join(plan: &cgroup::CgroupPlan) -> bool {
-    !plan.v1.is_empty()
 }
 
 /// The checkpoint at which the container is created, and the gate if it stops there.
