@@ -7,11 +7,12 @@
 use std::env;
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::unistd::geteuid;
 
-use crate::{Runtime, busybox, on_path};
+use crate::{ORDINARY_USER, Runtime, busybox, on_path};
 
 /// One thing a test cannot do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,10 @@ pub enum Need {
     Kernel(u32, u32),
     /// A capability in our own permitted set, by its number in `linux/capability.h`.
     Capability(u32),
+    /// systemd is init, and cgroup2 is all that it uses.
+    Systemd,
+    /// The guest's ordinary user has a systemd.
+    UserSystemd,
     /// The runtime under test is rrun itself: the test is about something of its own.
     Rrun,
 }
@@ -95,6 +100,12 @@ macro_rules! need {
     };
     (capability($number:expr)) => {
         $crate::requires::Need::Capability($number)
+    };
+    (systemd) => {
+        $crate::requires::Need::Systemd
+    };
+    (user_systemd) => {
+        $crate::requires::Need::UserSystemd
     };
     (rrun) => {
         $crate::requires::Need::Rrun
@@ -164,6 +175,16 @@ pub fn missing(need: Need) -> Option<String> {
         }
         Need::Capability(number) => {
             unless(permitted() >> number & 1 == 1, format!("needs capability number {number}"))
+        }
+        Need::Systemd => {
+            let init = fs::read_to_string("/proc/1/comm").unwrap_or_default();
+            let is_init = init.trim() == "systemd" && Path::new("/run/systemd/private").exists();
+            let unified = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+            unless(is_init && unified, "needs systemd as init, with cgroup v2 alone".into())
+        }
+        Need::UserSystemd => {
+            let socket = format!("/run/user/{}/systemd/private", ORDINARY_USER.1);
+            unless(Path::new(&socket).exists(), format!("needs a systemd of {}", ORDINARY_USER.0))
         }
         Need::Rrun => unless(Runtime::under_test().is_rrun(), "asks about rrun alone".into()),
     }
