@@ -24,6 +24,7 @@ fn expected() -> Options {
     Options {
         root: "/r".into(),
         binary_name: "/usr/bin/rrun".into(),
+        systemd_cgroup: true,
         no_pivot_root: true,
         io_uid: 7,
         shim_cgroup: "/s".into(),
@@ -36,6 +37,7 @@ fn both_types_say_the_same_with_or_without_a_prefix() {
     let runc = oci::Options {
         root: "/r".into(),
         binary_name: "/usr/bin/rrun".into(),
+        systemd_cgroup: true,
         no_pivot_root: true,
         io_uid: 7,
         shim_cgroup: "/s".into(),

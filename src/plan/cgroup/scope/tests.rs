@@ -1,3 +1,7 @@
+//! Scopes of whole configurations.
+//!
+//! What a newcomer would get wrong: what systemd is told and what is written are two lists, made of one decision.
+
 use super::*;
 use serde_json::{Value as Json, json};
 use std::path::Path;

@@ -14,6 +14,7 @@
 mod kernel;
 mod modules;
 mod qemu;
+pub mod systemd;
 
 use std::fs;
 use std::io::Write;
@@ -56,6 +57,8 @@ pub struct Job {
     pub cwd: PathBuf,
     /// How long boot and command may take together.
     pub deadline: Duration,
+    /// Whether init is systemd, and the command a service.
+    pub systemd: bool,
 }
 
 impl Job {
@@ -67,6 +70,7 @@ impl Job {
             env: Vec::new(),
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             deadline: Duration::from_secs(300),
+            systemd: false,
         }
     }
 }
@@ -182,6 +186,7 @@ impl Guest {
             "argv": job.argv,
             "env": job.env,
             "cwd": job.cwd.to_string_lossy(),
+            "systemd": job.systemd,
         });
         archive.file("job.json", 0o644, job.to_string().as_bytes());
         Ok(archive.finish())

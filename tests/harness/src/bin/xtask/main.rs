@@ -33,7 +33,9 @@ cargo xtask compare A B   two isobench.json side by side, with intervals and ver
 cargo xtask gate FILE [--bless] [--strict]
                           an isobench.json against bench/baseline: instructions within 2 %, counts exactly
 cargo xtask build         both programs, static and optimized: rrun and its shim for containerd
-cargo xtask vm COMMAND…   a command in the guest: the host's files, a kernel and cgroups of its own
+cargo xtask vm [--systemd] COMMAND…
+                          a command in the guest: the host's files, a kernel and cgroups of its own; with --systemd as a
+                          service of systemd's
 cargo xtask guest-check   boots the guest and says what it has";
 
 /// Errors are sentences for a person.
@@ -106,7 +108,9 @@ fn built(package: &str, binary: &str, profile: &[&str]) -> Result<PathBuf> {
     built.into_iter().next().ok_or_else(|| format!("cargo built no {binary}"))
 }
 
-fn vm(command: &[String]) -> Result<u8> {
+fn vm(words: &[String]) -> Result<u8> {
+    let is_systemd = words.first().is_some_and(|word| word == "--systemd");
+    let command = &words[usize::from(is_systemd)..];
     if command.is_empty() {
         return Err("vm needs a command, for instance: cargo xtask vm sh -c 'uname -a'".into());
     }
@@ -116,6 +120,7 @@ fn vm(command: &[String]) -> Result<u8> {
     let mut job = Job::new(command.iter().cloned());
     job.env.extend(check::guest_environment());
     job.deadline = Duration::from_secs(1800);
+    job.systemd = is_systemd;
     let finished = guest.run(&job, &mut std::io::stdout())?;
     eprintln!("guest: up after {:.1} s, exit code {}", finished.boot.as_secs_f64(), finished.code);
     Ok(u8::try_from(finished.code).unwrap_or(1))
