@@ -117,7 +117,7 @@ mod tests {
         let all = rule(true, None, [None, None], "rwm");
         let no_disk = rule(false, Some(DeviceKind::Block), [Some(8), None], "w");
         let any_major = rule(true, CHAR, [None, Some(3)], "rw");
-        for rules in [vec![all.clone(), no_disk], vec![any_major], vec![all]] {
+        for rules in [vec![all, no_disk], vec![any_major], vec![all]] {
             assert_eq!(shown(&rules), ["DeviceAllow=", "DevicePolicy=auto"], "{rules:?}");
         }
     }
