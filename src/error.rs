@@ -62,10 +62,11 @@ impl Kind {
         }
     }
 
-    /// The exit code of a failed verb: 255 for `exec` (runc's contract with its callers), else 1.
+    /// The exit code of a failed verb: 255 for `exec` (runc's contract with its callers) and `wait`, whose own exit code
+    /// is a process's; else 1.
     #[must_use]
     pub fn exit_code(self, verb: &str) -> u8 {
-        if verb == "exec" { 255 } else { 1 }
+        if matches!(verb, "exec" | "wait") { 255 } else { 1 }
     }
 }
 

@@ -12,13 +12,16 @@
 //! | warning | text: a line; JSON: see above | `rrun: warning: …`, or the entry |
 //! | debug line | with `--debug` | with `--debug` |
 
+mod place;
+
+pub use place::Place;
+
 use crate::error::{Error, Kind, Result};
 use crate::timestamp::Timestamp;
+use place::Open;
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// `--log-format`.
@@ -31,9 +34,11 @@ pub enum Format {
     Json,
 }
 
-/// `--debug`.
+/// `--log-level`, `--debug`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Detail {
+    /// Failures.
+    Failures,
     /// Failures and warnings.
     #[default]
     Normal,
@@ -44,16 +49,16 @@ pub enum Detail {
 /// Where lines go and how they look.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
-    /// `--log`; standard error when absent.
-    pub file: Option<PathBuf>,
+    /// `--log`.
+    pub place: Place,
     /// `--log-format`.
     pub format: Format,
-    /// `--debug`.
+    /// `--log-level`, `--debug`.
     pub detail: Detail,
 }
 
 struct Sink {
-    file: Option<File>,
+    place: Open,
     format: Format,
     detail: Detail,
     /// Warnings kept for the one object of a failure.
@@ -65,27 +70,18 @@ static SINK: OnceLock<Sink> = OnceLock::new();
 /// Opens the log, once per process; before that (and in tests) lines go to standard error as text.
 ///
 /// # Errors
-/// [`Kind::Usage`] when the file of `--log` cannot be opened for appending.
+/// [`Kind::Usage`] when the file of `--log` cannot be opened for appending, or nobody listens there.
 pub fn open(settings: &Settings) -> Result<()> {
-    let file = match &settings.file {
-        None => None,
-        Some(path) => {
-            Some(OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
-                Error::from(error)
-                    .with_kind(Kind::Usage)
-                    .context(format!("open --log {}", path.display()))
-            })?)
-        }
-    };
+    let place = settings.place.open()?;
     let sink =
-        Sink { file, format: settings.format, detail: settings.detail, held: Mutex::default() };
+        Sink { place, format: settings.format, detail: settings.detail, held: Mutex::default() };
     SINK.set(sink).map_err(|_| Error::new(Kind::Internal, "the log was opened twice"))
 }
 
 /// The sink, or standard error as text before it is opened.
 fn sink() -> &'static Sink {
     SINK.get_or_init(|| Sink {
-        file: None,
+        place: Open::StandardError,
         format: Format::Text,
         detail: Detail::Normal,
         held: Mutex::default(),
@@ -115,7 +111,7 @@ pub fn failure(error: &Error) {
     let sink = sink();
     let text = error.to_string();
     sink.fail(error, &text);
-    if sink.file.is_some() {
+    if !sink.place.is_standard_error() {
         to_stderr(&format!("rrun: {}", printable(&text)));
     }
 }
@@ -204,7 +200,10 @@ impl<'a> Entry<'a> {
 
 impl Sink {
     fn warn(&self, line: &str) {
-        let must_wait = self.file.is_some() && self.format == Format::Json;
+        if self.detail == Detail::Failures {
+            return;
+        }
+        let must_wait = self.place.is_file() && self.format == Format::Json;
         if must_wait && self.detail == Detail::Normal {
             self.held().push(line.to_owned());
         } else {
@@ -222,20 +221,13 @@ impl Sink {
     }
 
     fn write(&self, entry: &Entry<'_>) {
-        let line = match (self.format, &self.file) {
+        let line = match (self.format, &self.place) {
             (Format::Json, _) => entry.json(),
-            (Format::Text, Some(_)) => entry.logrus(),
-            (Format::Text, None) => entry.sentence(),
+            (Format::Text, Open::File(_)) => entry.logrus(),
+            (Format::Text, Open::Syslog(..)) => printable(entry.msg),
+            (Format::Text, Open::StandardError | Open::Journal(..)) => entry.sentence(),
         };
-        match &self.file {
-            // One write: with O_APPEND, lines of several processes do not mix. A full disk must not hide the failure
-            // itself, which standard error gets too.
-            Some(file) => {
-                let mut file = file;
-                file.write_all(format!("{line}\n").as_bytes()).unwrap_or_default();
-            }
-            None => to_stderr(&line),
-        }
+        self.place.write(entry, &line);
     }
 }
 
@@ -288,9 +280,13 @@ mod tests {
     fn warnings_wait_for_the_one_object_of_a_failure_unless_debugging() {
         let path = std::env::temp_dir().join(format!("rrun-log-{}", std::process::id()));
         let lines = |detail| {
-            let file = File::create(&path).unwrap();
-            let sink =
-                Sink { file: Some(file), format: Format::Json, detail, held: Mutex::default() };
+            let file = std::fs::File::create(&path).unwrap();
+            let sink = Sink {
+                place: Open::File(file),
+                format: Format::Json,
+                detail,
+                held: Mutex::default(),
+            };
             sink.warn("one");
             sink.warn("two");
             sink.fail(&Error::new(Kind::State, "no"), "no");

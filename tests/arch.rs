@@ -258,14 +258,15 @@ fn every_file_is_part_of_a_crate() {
         declared.extend(source.declared());
     }
     // A manifest names its files from its own directory.
-    let manifests: String = ["", "src/sys/", "tests/harness/", "bench/", "rootfs-fixtures/api/"]
-        .iter()
-        .map(|directory| (directory, workspace().join(directory).join("Cargo.toml")))
-        .map(|(directory, file)| {
-            let text = fs::read_to_string(file).expect("a manifest");
-            text.replace("path = \"", &format!("path = \"{directory}"))
-        })
-        .collect();
+    let manifests: String =
+        ["", "src/sys/", "tests/harness/", "tests/fuzz/", "bench/", "rootfs-fixtures/api/"]
+            .iter()
+            .map(|directory| (directory, workspace().join(directory).join("Cargo.toml")))
+            .map(|(directory, file)| {
+                let text = fs::read_to_string(file).expect("a manifest");
+                text.replace("path = \"", &format!("path = \"{directory}"))
+            })
+            .collect();
     let root = |path: &str| {
         path.ends_with("/lib.rs")
             || path.ends_with("/main.rs")

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "shim/abstract_names.rs"]
+mod abstract_names;
 #[path = "shim/cleanup.rs"]
 mod cleanup;
 #[path = "shim/containerd.rs"]
@@ -62,7 +64,7 @@ fn start_prints_an_address_and_nothing_else_and_the_shim_answers_under_both_name
 }
 
 #[test]
-fn only_root_reaches_the_socket() {
+fn cve_2020_15257_only_root_reaches_the_socket() {
     requires!(root);
     let containerd = Containerd::new();
     let bundle = containerd.bundle("web", &[]);

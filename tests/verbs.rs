@@ -5,9 +5,13 @@
 
 #[path = "verbs/events.rs"]
 mod events;
+#[path = "verbs/globals.rs"]
+mod globals;
 #[path = "cgroup/group.rs"]
 mod group;
 #[path = "verbs/pause.rs"]
 mod pause;
 #[path = "verbs/update.rs"]
 mod update;
+#[path = "verbs/wait.rs"]
+mod wait;

@@ -75,6 +75,7 @@ fn state(criterion: &mut Criterion) {
         id: id(),
         oci_version: "1.0.2".to_owned(),
         bundle: "/bundle".into(),
+        config: None,
         rootfs: "/bundle/rootfs".into(),
         pid: 4242,
         start_time: 1_234_567,
@@ -84,6 +85,7 @@ fn state(criterion: &mut Criterion) {
         hooks: LateHooks::default(),
         namespaces: NamespaceBits::default(),
         terminal: false,
+        exit: None,
         steps: 60,
     };
     let directory = std::env::temp_dir().join(format!("rrun-bench-state-{}", std::process::id()));

@@ -24,7 +24,7 @@ pub fn run(globals: &Globals, args: &CreateArgs) -> Result<u8> {
 /// As [`Bundle::load`].
 pub fn load(args: &CreateArgs, trace: &Trace) -> Result<Bundle> {
     let _span = trace.span("read bundle and host");
-    Bundle::load(args.bundle.as_deref())
+    Bundle::load_config(args.bundle.as_deref(), args.config.as_deref())
 }
 
 /// Makes the container of a bundle; with `gate` it waits for `start`.

@@ -21,14 +21,15 @@ use std::os::fd::{AsFd, OwnedFd};
 pub fn run(globals: &Globals, args: &ExecArgs) -> Result<u8> {
     let trace = args.trace.as_deref().map_or(Ok(Trace::off()), Trace::to)?;
     let container = super::store(globals)?.open(&args.id)?;
-    let bundle = Bundle::load(Some(&container.record.bundle))?;
+    let bundle =
+        Bundle::load_config(Some(&container.record.bundle), container.record.config.as_deref())?;
     let process = process(&bundle, args)?;
     check_terminal(process.terminal, args.detach, args.console_socket.as_deref())?;
     let exec = Exec {
         container: &container,
         bundle: &bundle,
         process: &process,
-        cgroup: cgroup_of(&args.cgroup)?,
+        cgroup: &args.cgroup,
         ignore_paused: args.ignore_paused,
         handover: Handover {
             streams: None,
@@ -123,14 +124,4 @@ fn add_capabilities(process: &mut Process, names: &[String]) -> Result<()> {
         sets.ambient.0 |= bit & sets.inheritable.0;
     }
     Ok(())
-}
-
-/// `--cgroup PATH`, below the container's.
-fn cgroup_of(below: &[String]) -> Result<Option<&str>> {
-    match below {
-        [] => Ok(None),
-        [path] => Ok(Some(path)),
-        _ => Err(Error::new(Kind::Unsupported, "--cgroup was given more than once")
-            .hint("name one path for all controllers")),
-    }
 }

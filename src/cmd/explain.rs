@@ -11,7 +11,7 @@ use crate::runtime::Bundle;
 /// # Errors
 /// What the plan refuses.
 pub fn run(globals: &Globals, args: &ExplainArgs) -> Result<u8> {
-    let mut bundle = Bundle::load(args.bundle.as_deref())?;
+    let mut bundle = Bundle::load_config(args.bundle.as_deref(), args.config.as_deref())?;
     let id = match &args.id {
         Some(id) => id.clone(),
         None => ContainerId::new("container")?,

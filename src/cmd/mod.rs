@@ -13,6 +13,7 @@ pub mod features;
 pub mod inherited;
 pub mod kill;
 pub mod list;
+mod matching;
 pub mod pause;
 pub mod ps;
 pub mod resume;
@@ -23,6 +24,7 @@ pub mod state;
 pub mod unpack;
 pub mod update;
 mod version;
+pub mod wait;
 
 use crate::container::Store;
 use crate::error::{Result, ResultExt};
@@ -54,6 +56,7 @@ pub fn dispatch(globals: &Globals, request: Request) -> Result<u8> {
         Request::Events(args) => events::run(globals, &args),
         Request::Spec(args) => spec::run(globals, &args),
         Request::Features => features::run(globals),
+        Request::Wait(args) => wait::run(globals, &args),
         Request::Explain(args) => explain::run(globals, &args),
         Request::Unpack(args) => unpack::run(globals, &args),
         Request::Version => print(&version::text()),
@@ -85,6 +88,7 @@ pub fn request(globals: &Globals, args: &CreateArgs, bundle: &Bundle) -> plan::R
         listen_fds: inherited::listen_fds(),
         rootless: globals.rootless == Rootless::Yes,
         systemd_cgroup: globals.systemd_cgroup,
+        no_cgroup: globals.no_cgroup,
         ..bundle.request()
     }
 }

@@ -42,13 +42,15 @@ pub fn run(globals: &Globals, args: &RunArgs) -> Result<u8> {
 }
 
 fn supervise(supervisor: Supervisor, born: Born, keep: bool) -> Result<u8> {
-    let Born { container, pidfd, master, notify } = born;
+    let Born { mut container, pidfd, master, notify } = born;
     let exit = match wait(supervisor, &container, &pidfd, master, notify) {
         Ok(exit) => exit,
         // Without anybody to wait for it, it would run on unseen.
         Err(error) => return Err(abandon(container, error)),
     };
-    if !keep {
+    if keep {
+        container.note_exit(exit.status())?;
+    } else {
         container.delete_reaped()?;
     }
     Ok(exit.status())

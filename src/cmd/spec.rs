@@ -40,7 +40,8 @@ const ROOTLESS: &[(&str, &str)] = &[
 /// # Errors
 /// [`Kind::Exists`] then; [`Kind::Kernel`] when it cannot be written.
 pub fn run(_globals: &Globals, args: &SpecArgs) -> Result<u8> {
-    let path = args.bundle.as_deref().unwrap_or(Path::new(".")).join("config.json");
+    let name = args.file.as_deref().unwrap_or(Path::new("config.json"));
+    let path = args.bundle.as_deref().unwrap_or(Path::new(".")).join(name);
     let text = default_config(args.rootless)?;
     let made = OpenOptions::new().write(true).create_new(true).open(&path);
     if made.as_ref().is_err_and(|error| error.kind() == ErrorKind::AlreadyExists) {

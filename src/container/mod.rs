@@ -13,6 +13,7 @@
 
 mod debris;
 mod ending;
+pub mod exit;
 mod handles;
 pub mod process;
 mod record;

@@ -47,6 +47,27 @@ impl ProcStat {
         }
     }
 
+    /// Field 52 of a zombie: how it ended, as wait(2) would tell its parent; `None` when it is no zombie (any more), or
+    /// another process by now.
+    ///
+    /// # Errors
+    /// [`Kind::Kernel`] when /proc cannot be read.
+    pub fn read_exit(pid: i32, start_time: u64) -> Result<Option<i32>> {
+        let path = format!("/proc/{pid}/stat");
+        let line = match std::fs::read(&path) {
+            Ok(line) => line,
+            Err(error) if gone(&error) => return Ok(None),
+            Err(error) => return Err(error).context(|| format!("read {path}")),
+        };
+        let same = Self::parse(&line)
+            .is_some_and(|stat| stat.start_time == start_time && !stat.is_alive());
+        let last = std::str::from_utf8(&line).ok().and_then(|line| line.split_whitespace().last());
+        let status = last.and_then(|last| last.parse().ok()).filter(|_| same);
+        // To who may not look, the kernel shows a 0 there. The namespace's link asks for the same permission.
+        let may_look = || std::fs::read_link(format!("/proc/{pid}/ns/user")).is_ok();
+        Ok(status.filter(|status| *status != 0 || may_look()))
+    }
+
     /// Field 2, the program's name, may hold blanks and parentheses: fields are counted from the *last* parenthesis.
     fn parse(line: &[u8]) -> Option<Self> {
         let after_name = line.iter().rposition(|&byte| byte == b')')? + 1;

@@ -38,6 +38,9 @@ pub struct Record {
     pub oci_version: String,
     /// Absolute.
     pub bundle: PathBuf,
+    /// The file of its configuration, absolute, where that is not the bundle's config.json.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<PathBuf>,
     /// `root.path`, absolute on the host.
     pub rootfs: PathBuf,
     /// The first process, in the pid namespace of the runtime.
@@ -56,6 +59,9 @@ pub struct Record {
     pub namespaces: NamespaceBits,
     /// Whether `process.terminal` was set.
     pub terminal: bool,
+    /// How it ended, where somebody waited for it: the exit code, or 128 + the signal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<u8>,
     /// How many steps its plan had; 0 in records of before.
     #[serde(default)]
     pub steps: usize,
@@ -242,6 +248,7 @@ pub(super) mod tests {
             id: ContainerId::new(id).unwrap(),
             oci_version: "1.3.0".into(),
             bundle: "/b".into(),
+            config: None,
             rootfs: "/b/rootfs".into(),
             pid: 0,
             start_time: 4242,
@@ -251,6 +258,7 @@ pub(super) mod tests {
             hooks: LateHooks::default(),
             namespaces: NamespaceBits::default(),
             terminal: false,
+            exit: None,
             steps: 0,
         }
     }

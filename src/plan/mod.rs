@@ -50,6 +50,8 @@ pub struct Request {
     pub rootless: bool,
     /// `--systemd-cgroup`
     pub systemd_cgroup: bool,
+    /// `--cgroup-manager disabled`
+    pub no_cgroup: bool,
 }
 
 /// A container, or an exec in one, before it exists.
@@ -98,9 +100,10 @@ impl Plan {
         })?;
         let mut steps = step::Steps::default();
         let mut warnings = spec.warnings.clone();
-        let cgroup = match request.systemd_cgroup {
-            true => cgroup::scope::plan(spec, host, id, request.rootless)?,
-            false => cgroup::plan(spec, host, id, request.rootless)?,
+        let cgroup = match (request.no_cgroup, request.systemd_cgroup) {
+            (true, _) => cgroup::none(&spec.resources)?,
+            (false, true) => cgroup::scope::plan(spec, host, id, request.rootless)?,
+            (false, false) => cgroup::plan(spec, host, id, request.rootless)?,
         };
         warnings.extend(cgroup.warnings.iter().cloned());
 

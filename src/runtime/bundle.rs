@@ -11,12 +11,17 @@ use crate::plan::{Plan, Request};
 use crate::spec::{CgroupPath, Process, Spec, Terminal};
 use std::path::{Path, PathBuf};
 
+/// What a bundle's configuration is called.
+const CONFIG: &str = "config.json";
+
 /// A bundle, parsed, on this host.
 #[derive(Debug)]
 pub struct Bundle {
     /// Its directory, absolute.
     pub path: PathBuf,
-    /// Its config.json.
+    /// The file of its configuration, where that is not its config.json.
+    pub config: Option<PathBuf>,
+    /// Its configuration.
     pub spec: Spec,
     /// Where it shall run.
     pub host: Host,
@@ -28,9 +33,20 @@ impl Bundle {
     /// # Errors
     /// [`Kind::NotFound`] without a config.json, [`Kind::Spec`] for what is wrong in it, [`Kind::Host`].
     pub fn load(path: Option<&Path>) -> Result<Self> {
-        let path = std::path::absolute(path.unwrap_or(Path::new(".")))
-            .context(|| "find the working directory")?;
-        let file = path.join("config.json");
+        Self::load_config(path, None)
+    }
+
+    /// The same with `config` as its configuration; a relative one is taken from the working directory.
+    ///
+    /// # Errors
+    /// As [`Bundle::load`].
+    pub fn load_config(path: Option<&Path>, config: Option<&Path>) -> Result<Self> {
+        let absolute = |path| std::path::absolute(path).context(|| "find the working directory");
+        let path = absolute(path.unwrap_or(Path::new(".")))?;
+        let file = match config {
+            Some(config) => absolute(config)?,
+            None => path.join(CONFIG),
+        };
         let json = std::fs::read(&file).map_err(|error| {
             let missing = error.kind() == std::io::ErrorKind::NotFound;
             let error = Error::from(error).context(format!("read {}", file.display()));
@@ -47,7 +63,8 @@ impl Bundle {
             Some(CgroupPath::Absolute(_)) => OwnCgroup::Unwanted,
             Some(CgroupPath::Relative(_)) | None => OwnCgroup::Wanted,
         };
-        Ok(Self { path, spec, host: Host::probe(own_cgroup)? })
+        let config = config.is_some().then_some(file);
+        Ok(Self { path, config, spec, host: Host::probe(own_cgroup)? })
     }
 
     /// The plan for `create` and `run`, with what the environment asks for.

@@ -143,6 +143,7 @@ fn draft(bundle: &Bundle, plan: &Plan) -> Record {
         id: plan.id.clone(),
         oci_version: spec.version.clone(),
         bundle: bundle.path.clone(),
+        config: bundle.config.clone(),
         rootfs: spec.rootfs.as_path().to_owned(),
         pid: 0,
         start_time: 0,
@@ -155,6 +156,7 @@ fn draft(bundle: &Bundle, plan: &Plan) -> Record {
         },
         namespaces: NamespaceBits::from(&spec.namespaces),
         terminal: plan.terminal,
+        exit: None,
         steps: plan.steps.len(),
     }
 }

@@ -26,8 +26,8 @@ pub struct Exec<'a> {
     pub bundle: &'a Bundle,
     /// What.
     pub process: &'a Process,
-    /// A cgroup below the container's.
-    pub cgroup: Option<&'a str>,
+    /// Cgroups below the container's, each `[controller,…:]path`.
+    pub cgroup: &'a [String],
     /// Also into a container that is paused, to hang until it is resumed.
     pub ignore_paused: bool,
     /// What it gets.
@@ -56,8 +56,8 @@ impl Exec<'_> {
         demand(verb, container.status()?, &container.record.id)?;
         let init = container.pidfd()?;
         let cgroup = match self.cgroup {
-            None => container.record.cgroup.clone(),
-            Some(path) => container.record.cgroup.child(path)?,
+            [] => container.record.cgroup.clone(),
+            below => container.record.cgroup.children(below)?,
         };
         let plan = self.plan(&cgroup)?;
         for warning in &plan.warnings {

@@ -51,11 +51,12 @@ pub fn start(container: Container, manager: Option<&OsStr>) -> Result<()> {
 /// The words for a step are the plan's, made again from the bundle.
 fn in_words(container: &Container, frame: &Frame) -> Error {
     let record = &container.record;
-    let again = Bundle::load(Some(&record.bundle)).and_then(|bundle| {
-        // Who asked for limits that can't be had has been refused by now.
-        let request = Request { gate: true, rootless: true, ..bundle.request() };
-        bundle.plan(&record.id, &request)
-    });
+    let again =
+        Bundle::load_config(Some(&record.bundle), record.config.as_deref()).and_then(|bundle| {
+            // Who asked for limits that can't be had has been refused by now.
+            let request = Request { gate: true, rootless: true, ..bundle.request() };
+            bundle.plan(&record.id, &request)
+        });
     match again {
         Ok(plan) => describe(&plan, &from_the_end(frame, record.steps, plan.steps.len()), ""),
         Err(error) => {

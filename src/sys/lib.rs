@@ -16,6 +16,7 @@ extern crate std;
 #[cfg(feature = "std")]
 pub mod arena;
 pub mod bpf;
+mod call;
 mod classic;
 pub mod clone;
 mod console;
@@ -31,6 +32,8 @@ pub mod limits;
 pub mod mount;
 pub mod ns;
 pub mod path;
+#[cfg(feature = "std")]
+pub mod pattern;
 pub mod pidfd;
 mod program;
 pub mod reap;

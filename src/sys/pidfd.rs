@@ -37,3 +37,35 @@ pub fn pidfd_getfd(pidfd: Fd, fd: Fd) -> Result<NewFd> {
     let answer = unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd, fd, 0) };
     Errno::check(answer).map(|fd| NewFd(fd as Fd))
 }
+
+/// `struct pidfd_info` of Linux 6.13, which later kernels still take.
+#[repr(C)]
+#[derive(Default)]
+struct Info {
+    mask: u64,
+    cgroup: u64,
+    pids: [u32; 3],
+    ids: [u32; 8],
+    exit_code: i32,
+}
+
+/// `PIDFD_INFO_EXIT`
+const INFO_EXIT: u64 = 1 << 3;
+
+/// `PIDFD_GET_INFO`: `_IOWR(0xff, 11, struct pidfd_info)`.
+const GET_INFO: libc::c_ulong =
+    (3 << 30) | ((core::mem::size_of::<Info>() as libc::c_ulong) << 16) | (0xff << 8) | 11;
+
+/// How the process behind `pidfd` ended, as wait(2) has it: `None` as long as it has not been reaped. The descriptor must
+/// have been open before that.
+///
+/// # Errors
+/// ENOTTY before Linux 6.13, EINVAL before 6.15; ESRCH when the kernel does not remember.
+pub fn exit_status(pidfd: Fd) -> Result<Option<i32>> {
+    let mut info = Info { mask: INFO_EXIT, ..Info::default() };
+    // SAFETY: the kernel reads and writes as many bytes as the request's number says, which is the size of `info`.
+    let answer =
+        unsafe { libc::syscall(libc::SYS_ioctl, pidfd, GET_INFO, core::ptr::from_mut(&mut info)) };
+    Errno::check(answer)?;
+    Ok((info.mask & INFO_EXIT != 0).then_some(info.exit_code))
+}

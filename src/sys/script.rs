@@ -6,6 +6,8 @@
 //! What a newcomer would get wrong: there are no branches, loops or expressions here, and none may be added. A choice
 //! is the plan's; an op that looks at the file system does so because only the container's side can see the answer.
 
+pub use crate::call::Call;
+
 use crate::Fd;
 use crate::mount::{Attr, Reach};
 use crate::seccomp::Instruction;
@@ -282,102 +284,5 @@ impl<'a> Strings<'a> {
     /// As execve(2) takes it.
     pub(crate) fn as_ptr(&self) -> *const *const c_char {
         self.pointers.as_ptr()
-    }
-}
-
-/// The call inside a step that the kernel refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u16)]
-#[allow(missing_docs, reason = "each is the name of a system call, or of what was looked at")]
-pub enum Call {
-    Step = 0,
-    Receive,
-    Send,
-    SetNs,
-    Unshare,
-    Clone3,
-    OpenTree,
-    MountSetattr,
-    MoveMount,
-    Fsopen,
-    Fsconfig,
-    FsconfigCreate,
-    Fsmount,
-    Openat2Target,
-    Openat2Source,
-    CreateTarget,
-    Stat,
-    NotTheDevice,
-    Mknod,
-    Chown,
-    Chmod,
-    Symlink,
-    Unlink,
-    Write,
-    Pivot,
-    Chroot,
-    Chdir,
-    OutsideRoot,
-    OpenPtmx,
-    NotADevpts,
-    Ioctl,
-    Dup,
-    Execve,
-    HookStatus,
-    HookSignal,
-    HookTimeout,
-    Accept,
-    CopyUp,
-    Mmap,
-    NotADirectory,
-}
-
-impl Call {
-    /// Its number on the wire, back.
-    #[must_use]
-    pub fn from_number(number: u16) -> Self {
-        const ALL: [Call; 40] = [
-            Call::Step,
-            Call::Receive,
-            Call::Send,
-            Call::SetNs,
-            Call::Unshare,
-            Call::Clone3,
-            Call::OpenTree,
-            Call::MountSetattr,
-            Call::MoveMount,
-            Call::Fsopen,
-            Call::Fsconfig,
-            Call::FsconfigCreate,
-            Call::Fsmount,
-            Call::Openat2Target,
-            Call::Openat2Source,
-            Call::CreateTarget,
-            Call::Stat,
-            Call::NotTheDevice,
-            Call::Mknod,
-            Call::Chown,
-            Call::Chmod,
-            Call::Symlink,
-            Call::Unlink,
-            Call::Write,
-            Call::Pivot,
-            Call::Chroot,
-            Call::Chdir,
-            Call::OutsideRoot,
-            Call::OpenPtmx,
-            Call::NotADevpts,
-            Call::Ioctl,
-            Call::Dup,
-            Call::Execve,
-            Call::HookStatus,
-            Call::HookSignal,
-            Call::HookTimeout,
-            Call::Accept,
-            Call::CopyUp,
-            Call::Mmap,
-            Call::NotADirectory,
-        ];
-        ALL.get(usize::from(number)).copied().unwrap_or(Call::Step)
     }
 }

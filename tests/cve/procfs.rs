@@ -1,6 +1,6 @@
 //! `/proc` and `/sys` that are not what they seem, and writes that were to go there.
 
-use crate::{decoy, names, plant_link, with_mounts_at};
+use crate::{decoy, names, plant_link};
 use rrun_harness::{Bundle, Leftovers, Must, requires};
 use serde_json::json;
 use std::fs;
@@ -40,7 +40,7 @@ fn cve_2019_16884_a_volume_over_proc_gets_nothing_that_was_meant_for_the_kernel(
 }
 
 #[test]
-fn cve_2019_19921_and_2023_27561_a_proc_that_is_a_link_is_refused() {
+fn cve_2019_19921_2023_27561_and_2025_54867_a_proc_or_sys_that_is_a_link_is_refused() {
     requires!(root);
     for (path, target) in [("proc", "/decoy"), ("proc", "tmp"), ("sys", "/"), ("sys", "../decoy")] {
         let bundle = Bundle::new();
@@ -53,7 +53,7 @@ fn cve_2019_19921_and_2023_27561_a_proc_that_is_a_link_is_refused() {
 }
 
 #[test]
-fn cve_2025_52881_sysctls_reach_the_kernel_whatever_covers_their_place() {
+fn cve_2025_52881_and_2025_62596_sysctls_reach_the_kernel_whatever_covers_their_place() {
     requires!(root, rrun);
     let bundle = Bundle::new();
     let fake = fake_proc(&bundle);
@@ -75,29 +75,21 @@ fn cve_2025_52881_sysctls_reach_the_kernel_whatever_covers_their_place() {
 }
 
 #[test]
-fn cve_2025_31133_masks_are_the_hosts_null_whatever_the_images_is() {
-    // runc 1.1.5 has this hole.
-    requires!(root, rrun);
-    let bundle = with_mounts_at(Bundle::new(), &["/proc"]);
-    let secret = bundle.path().join("secret");
-    fs::write(&secret, "secret").must("write a secret");
-    // With no tmpfs on /dev the nodes are made in the image, beside what it planted.
-    let bundle = bundle
-        .bind(&secret, "/etc/secret", &[])
-        .set("/linux/maskedPaths", json!(["/etc/secret", "/proc/keys"]))
-        .args(["probe", "stat", "/etc/secret", "/proc/keys"]);
-    for target in ["/proc/sys/kernel/core_pattern", "/etc/passwd", "/nowhere"] {
-        plant_link(&bundle, "dev/null", target);
-        let output = bundle.run();
-        // Refusing such an image is as good.
-        if output.exit_code() == 0 {
-            let seen = output.json();
-            for n in [0, 1] {
-                assert_eq!((&seen[n]["type"], &seen[n]["rdev"]), (&json!("char"), &json!([1, 3])));
-            }
+fn cve_2019_16884_and_2025_52881_a_label_is_given_to_the_kernel_whatever_covers_its_place() {
+    requires!(root, rrun, apparmor);
+    for target in ["/proc", "/proc/self/attr"] {
+        let bundle = Bundle::new();
+        let fake = fake_proc(&bundle);
+        fs::create_dir_all(fake.join("self/attr/apparmor")).must("make a directory");
+        fs::write(fake.join("self/attr/apparmor/exec"), "fake").must("write a file");
+        let source = if target == "/proc" { fake.clone() } else { fake.join("self/attr") };
+        // The one profile that every kernel with AppArmor has.
+        let bundle =
+            bundle.bind(&source, target, &[]).set("/process/apparmorProfile", json!("unconfined"));
+        bundle.run().success();
+        for file in ["self/attr/exec", "self/attr/apparmor/exec"] {
+            assert_eq!(fs::read_to_string(fake.join(file)).must("read a fake"), "fake", "{file}");
         }
-        Leftovers::assert_none(&bundle);
-        fs::remove_file(bundle.rootfs().join("dev/null")).must("remove the link");
     }
 }
 
@@ -105,7 +97,7 @@ fn cve_2025_31133_masks_are_the_hosts_null_whatever_the_images_is() {
 fn cve_2023_25809_without_a_cgroup_namespace_of_its_own_a_user_namespaces_container_writes_no_cgroup()
  {
     // runc 1.1.5 closed it for the unified hierarchy alone.
-    requires!(root, rrun);
+    requires!(root, fixed("1.1.6"));
     let ids = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
     let bundle = Bundle::new()
         .namespace("user")

@@ -112,6 +112,36 @@ fn a_cgroup_below_the_containers_can_be_chosen() {
     }
 }
 
+/// Of a v1 hierarchy by its controller; the others are left as they are.
+#[test]
+fn a_cgroup_can_be_chosen_for_one_controller() {
+    requires!(root, rrun);
+    let bundle = sleeper().set("/linux/resources/pids", serde_json::json!({ "limit": 50 }));
+    bundle.up();
+    let init = cgroups_of(init_of(&bundle));
+    let v1 = init.lines().find_map(|line| line.split_once(":pids:").map(|(_, path)| path));
+    let Some(path) = v1 else {
+        let output = bundle.exec(&["--cgroup", "pids:below"], &["probe", "exit", "0"]).code(255);
+        output.stderr_has("no v1 cgroup of \"pids\"");
+        return;
+    };
+    let below =
+        PathBuf::from("/sys/fs/cgroup/pids").join(path.trim_start_matches('/')).join("below");
+    fs::create_dir(&below).must("make a cgroup below the container's");
+    let file = bundle.path().join("pid");
+    let name = file.to_string_lossy().into_owned();
+    let flags = ["--cgroup", "pids:below", "--detach", "--pid-file", &name];
+    bundle.exec(&flags, &["probe", "sleep"]).success();
+    let own = cgroups_of(super::pid_in(&file));
+    for line in init.lines() {
+        let expected =
+            if line.contains(":pids:") { format!("{line}/below") } else { line.to_owned() };
+        assert!(own.lines().any(|own| own == expected), "{expected} is not in {own}");
+    }
+    bundle.exec(&["--cgroup", "pids:nowhere"], &["probe", "exit", "0"]).code(255);
+    bundle.exec(&["--cgroup", "nobody:below"], &["probe", "exit", "0"]).code(255);
+}
+
 /// What systemd, BuildKit and Docker-in-Docker do: make a cgroup for themselves, and enable controllers beside it. The
 /// kernel refuses processes in a cgroup that hands controllers down.
 #[test]

@@ -4,8 +4,15 @@
 //! as raw text and understood in `request`, so that an error is ours, with the flag, the value and the fix. `value` takes
 //! one, `switch` is Go's boolean: bare or `=true`/`=false`.
 
+mod tables;
+
 use clap::{Arg, ArgAction, Command, builder::OsStringValueParser};
 use std::ffi::OsStr;
+pub(super) use tables::GLOBALS;
+use tables::{
+    CREATING, DELETING, EXECUTING, EXPLAINING, ID, KILLING, LISTING, LISTING_PROCESSES, MONITORED,
+    RUNNING, SPECIFYING, UNPACKING, UPDATING, WAITING, WATCHING,
+};
 
 /// A flag or a positional.
 #[derive(Debug, Clone, Copy)]
@@ -57,12 +64,13 @@ pub(super) enum Verb {
     Events,
     Spec,
     Features,
+    Wait,
     Explain,
     Unpack,
 }
 
 impl Verb {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Run,
         Self::Create,
         Self::Start,
@@ -78,6 +86,7 @@ impl Verb {
         Self::Events,
         Self::Spec,
         Self::Features,
+        Self::Wait,
         Self::Explain,
         Self::Unpack,
     ];
@@ -99,6 +108,7 @@ impl Verb {
             Self::Events => "events",
             Self::Spec => "spec",
             Self::Features => "features",
+            Self::Wait => "wait",
             Self::Explain => "explain",
             Self::Unpack => "unpack",
         }
@@ -125,6 +135,7 @@ impl Verb {
             Self::Events => "Print what a container uses, and when it runs out of memory",
             Self::Spec => "Write a config.json to begin with",
             Self::Features => "Print what this runtime supports, as JSON",
+            Self::Wait => "Wait for a container's end, and end with its exit code",
             Self::Explain => "Print the plan of a container, step by step, and do nothing",
             Self::Unpack => "Make a bundle from an image archive",
         }
@@ -137,7 +148,7 @@ impl Verb {
             Self::Create => &[CREATING, MONITORED, ID],
             Self::Start | Self::State | Self::Pause | Self::Resume => &[ID],
             Self::Kill => &[KILLING],
-            Self::Delete => &[DELETING, ID],
+            Self::Delete => &[DELETING],
             Self::List => &[LISTING],
             Self::Exec => &[EXECUTING, MONITORED, ID],
             Self::Update => &[UPDATING, ID],
@@ -145,6 +156,7 @@ impl Verb {
             Self::Events => &[WATCHING, ID],
             Self::Spec => &[SPECIFYING],
             Self::Features => &[],
+            Self::Wait => &[WAITING, ID],
             Self::Explain => &[EXPLAINING],
             Self::Unpack => &[UNPACKING],
         }
@@ -165,25 +177,6 @@ impl Verb {
         }
     }
 }
-
-/// The flags before the verb.
-pub(super) const GLOBALS: Flags = &[&[
-    value(
-        "root",
-        None,
-        "DIR",
-        "Where containers are kept [default: /run/rrun, or $XDG_RUNTIME_DIR/rrun]",
-    ),
-    value("log", None, "FILE", "Where failures are logged [default: standard error]"),
-    value("log-format", None, "FORMAT", "text or json [default: text]"),
-    switch("debug", None, "Log more"),
-    switch("systemd-cgroup", None, "Let systemd manage cgroups"),
-    Flag {
-        takes: Takes::When,
-        ..value("rootless", None, "WHEN", "true, false or auto [default: auto]")
-    },
-    switch("version", Some('v'), "Print the version"),
-]];
 
 /// The same as clap wants them.
 pub(super) fn globals() -> Command {
@@ -213,132 +206,6 @@ fn plain(name: &'static str) -> Command {
 
 fn with_args(command: Command, flags: Flags) -> Command {
     command.args(flags.iter().flat_map(|list| list.iter()).map(Flag::arg))
-}
-
-const ID: &[Flag] = &[positional("ID", Takes::Required, "The container's id")];
-
-/// What `create` and `run` share.
-const CREATING: &[Flag] = &[
-    value("bundle", Some('b'), "DIR", "The bundle [default: .]"),
-    switch("no-pivot", None, "Move the root mount instead of pivot_root"),
-    switch("no-new-keyring", None, "Keep the caller's session keyring"),
-];
-
-/// What everything that starts a process shares.
-const MONITORED: &[Flag] = &[
-    value("console-socket", None, "PATH", "Socket that gets the terminal"),
-    value("pidfd-socket", None, "PATH", "Socket that gets a pidfd of the process"),
-    value("pid-file", None, "FILE", "Where to write the pid"),
-    value("preserve-fds", None, "N", "Pass N more descriptors, from 3 on [default: 0]"),
-    value("trace", None, "FILE", "Write a timeline of every step, for a trace viewer"),
-];
-
-const RUNNING: &[Flag] = &[
-    switch("detach", Some('d'), "Return once the program has started"),
-    switch("keep", None, "Do not delete the container when it has ended"),
-    switch("no-subreaper", None, "Do not adopt the container's orphans"),
-];
-
-const KILLING: &[Flag] = &[
-    switch("all", Some('a'), "Signal every process of the container"),
-    ID[0],
-    positional("SIGNAL", Takes::Optional, "A name or a number [default: SIGTERM]"),
-];
-
-const DELETING: &[Flag] =
-    &[switch("force", Some('f'), "Kill it first if need be; succeed if there is none")];
-
-const LISTING: &[Flag] = &[
-    value("format", Some('f'), "FORMAT", "table or json [default: table]"),
-    switch("quiet", Some('q'), "Print ids only"),
-];
-
-const EXECUTING: &[Flag] = &[
-    value("process", Some('p'), "FILE", "process.json, instead of a program"),
-    value("cwd", None, "DIR", "Working directory in the container"),
-    values("env", 'e', "NAME=VALUE", "Set a variable"),
-    switch("tty", Some('t'), "Give it a terminal"),
-    value("user", Some('u'), "UID[:GID]", "Numbers, as seen in the container"),
-    values("additional-gids", 'g', "GID", "Add a group"),
-    switch("detach", Some('d'), "Return once the program has started"),
-    value("process-label", None, "LABEL", "SELinux label"),
-    value("apparmor", None, "PROFILE", "AppArmor profile"),
-    switch("no-new-privs", None, "Let set-user-id programs grant nothing"),
-    values("cap", 'c', "NAME", "Add a capability"),
-    Flag { takes: Takes::Values, ..value("cgroup", None, "PATH", "Cgroup below the container's") },
-    switch("ignore-paused", None, "Do so although the container is paused"),
-];
-
-const UPDATING: &[Flag] = &[
-    value(
-        "resources",
-        Some('r'),
-        "FILE",
-        "LinuxResources as JSON, instead of the flags; - is stdin",
-    ),
-    value("blkio-weight", None, "N", "Share of block devices, 10 to 1000"),
-    value("cpu-period", None, "US", "Length of a period of the quota"),
-    value("cpu-quota", None, "US", "Processor time in a period; -1 for no limit"),
-    value("cpu-burst", None, "US", "Unused quota to be kept for later"),
-    value("cpu-share", None, "N", "Share of the processors, 2 to 262144"),
-    value("cpu-rt-period", None, "US", "Length of a period of realtime; cgroup v1 only"),
-    value("cpu-rt-runtime", None, "US", "Realtime in a period; cgroup v1 only"),
-    value("cpuset-cpus", None, "LIST", "Processors, such as 0-3,7"),
-    value("cpuset-mems", None, "LIST", "Memory nodes"),
-    value("cpu-idle", None, "0|1", "Run only when nobody else wants to"),
-    value("kernel-memory", None, "BYTES", "No longer a limit of Linux; ignored"),
-    value("kernel-memory-tcp", None, "BYTES", "No longer a limit of Linux; ignored"),
-    value("memory", None, "BYTES", "Memory, with k, m or g if wanted; -1 for no limit"),
-    value("memory-reservation", None, "BYTES", "Memory that is reclaimed last"),
-    value("memory-swap", None, "BYTES", "Memory and swap together; -1 for no limit"),
-    value("pids-limit", None, "N", "Processes; -1 for no limit"),
-    value("l3-cache-schema", None, "SCHEMA", "Not done by this version"),
-    value("mem-bw-schema", None, "SCHEMA", "Not done by this version"),
-];
-
-const LISTING_PROCESSES: &[Flag] = &[LISTING[0]];
-
-const WATCHING: &[Flag] = &[
-    switch("stats", None, "Print one reading and end"),
-    value("interval", None, "TIME", "Between readings [default: 5s]"),
-];
-
-const SPECIFYING: &[Flag] = &[
-    value("bundle", Some('b'), "DIR", "Where to write it [default: .]"),
-    switch("rootless", None, "For containers of an ordinary user"),
-];
-
-const EXPLAINING: &[Flag] = &[
-    value("bundle", Some('b'), "DIR", "The bundle [default: .]"),
-    switch("json", None, "As JSON"),
-    positional("ID", Takes::Optional, "The container's id [default: the bundle's name]"),
-];
-
-const UNPACKING: &[Flag] = &[
-    value("image", None, "NAME", "Which image, if the archive has several"),
-    positional("ARCHIVE", Takes::Required, "An OCI layout or docker archive"),
-    positional("BUNDLE", Takes::Required, "The directory to make"),
-];
-
-const fn value(
-    name: &'static str,
-    short: Option<char>,
-    what: &'static str,
-    help: &'static str,
-) -> Flag {
-    Flag { name, short, takes: Takes::Value, what, help }
-}
-
-const fn values(name: &'static str, short: char, what: &'static str, help: &'static str) -> Flag {
-    Flag { takes: Takes::Values, ..value(name, Some(short), what, help) }
-}
-
-const fn switch(name: &'static str, short: Option<char>, help: &'static str) -> Flag {
-    Flag { takes: Takes::Switch, ..value(name, short, "BOOL", help) }
-}
-
-const fn positional(name: &'static str, takes: Takes, help: &'static str) -> Flag {
-    Flag { takes, ..value(name, None, name, help) }
 }
 
 impl Flag {

@@ -12,6 +12,7 @@
 mod direct;
 mod exec;
 mod flags;
+mod live;
 mod request;
 mod signal;
 mod spelling;
@@ -19,16 +20,20 @@ mod taken;
 pub(super) mod update;
 mod user;
 mod watch;
+mod whom;
 
 pub use exec::ExecArgs;
+pub use flags::tree;
+pub use live::WaitArgs;
 pub use request::{
-    CreateArgs, DeleteArgs, ExplainArgs, Globals, KillArgs, ListArgs, ListFormat, PauseArgs,
-    Request, ResumeArgs, Rootless, RunArgs, SpecArgs, StartArgs, StateArgs, UnpackArgs,
+    CreateArgs, ExplainArgs, Globals, ListArgs, ListFormat, PauseArgs, Request, ResumeArgs,
+    Rootless, RunArgs, SpecArgs, StartArgs, StateArgs, UnpackArgs,
 };
 pub use signal::Signal;
 pub use update::{UpdateArgs, UpdateSource};
 pub use user::ExecUser;
 pub use watch::{EventsArgs, PsArgs};
+pub use whom::{DeleteArgs, KillArgs, Whom};
 
 use crate::error::{Error, Kind};
 use flags::Verb;

@@ -6,13 +6,14 @@
 
 use super::exec::ExecArgs;
 use super::flags::Verb;
-use super::signal::Signal;
+use super::live::WaitArgs;
 use super::taken::Taken;
 use super::update::UpdateArgs;
 use super::watch::{EventsArgs, PsArgs};
+use super::whom::{DeleteArgs, KillArgs};
 use crate::error::Result;
 use crate::id::ContainerId;
-use crate::log::{Detail, Format, Settings};
+use crate::log::{Detail, Format, Place, Settings};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -21,10 +22,12 @@ use std::path::PathBuf;
 pub struct Globals {
     /// `--root`; see [`crate::cmd::store`].
     pub root: Option<PathBuf>,
-    /// `--log`, `--log-format`, `--debug`.
+    /// `--log`, `--log-format`, `--log-level`, `--debug`.
     pub log: Settings,
-    /// `--systemd-cgroup`.
+    /// `--systemd-cgroup`, `--cgroup-manager systemd`.
     pub systemd_cgroup: bool,
+    /// `--cgroup-manager disabled`.
+    pub no_cgroup: bool,
     /// `--rootless`.
     pub rootless: Rootless,
 }
@@ -74,6 +77,8 @@ pub enum Request {
     Spec(SpecArgs),
     /// `features`
     Features,
+    /// `wait`
+    Wait(WaitArgs),
     /// `explain`
     Explain(ExplainArgs),
     /// `unpack`
@@ -91,6 +96,8 @@ pub struct CreateArgs {
     pub id: ContainerId,
     /// `--bundle`; the working directory when absent.
     pub bundle: Option<PathBuf>,
+    /// `--config`; the bundle's config.json when absent.
+    pub config: Option<PathBuf>,
     /// `--console-socket`.
     pub console_socket: Option<PathBuf>,
     /// `--pidfd-socket`.
@@ -114,6 +121,7 @@ impl CreateArgs {
         Self {
             id,
             bundle: None,
+            config: None,
             console_socket: None,
             pidfd_socket: None,
             pid_file: None,
@@ -166,26 +174,6 @@ pub struct ResumeArgs {
     pub id: ContainerId,
 }
 
-/// `kill`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KillArgs {
-    /// Which container.
-    pub id: ContainerId,
-    /// SIGTERM when absent.
-    pub signal: Signal,
-    /// `--all`.
-    pub all: bool,
-}
-
-/// `delete`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeleteArgs {
-    /// Which container.
-    pub id: ContainerId,
-    /// `--force`.
-    pub force: bool,
-}
-
 /// `list`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListArgs {
@@ -210,6 +198,8 @@ pub enum ListFormat {
 pub struct SpecArgs {
     /// `--bundle`; the working directory when absent.
     pub bundle: Option<PathBuf>,
+    /// `--file`; config.json when absent.
+    pub file: Option<PathBuf>,
     /// `--rootless`.
     pub rootless: bool,
 }
@@ -221,6 +211,8 @@ pub struct ExplainArgs {
     pub id: Option<ContainerId>,
     /// `--bundle`; the working directory when absent.
     pub bundle: Option<PathBuf>,
+    /// `--config`; the bundle's config.json when absent.
+    pub config: Option<PathBuf>,
     /// `--json`.
     pub json: bool,
 }
@@ -249,13 +241,29 @@ impl Globals {
             "auto" => Ok(Rootless::Auto),
             _ => Err("write true, false or auto"),
         })?;
-        let detail = if taken.on("debug")? { Detail::Debug } else { Detail::Normal };
+        let level = taken.parsed("log-level", |text| match text {
+            "error" | "fatal" | "panic" => Ok(Detail::Failures),
+            "warning" | "warn" | "info" => Ok(Detail::Normal),
+            "debug" | "trace" => Ok(Detail::Debug),
+            _ => Err("write error, warning or debug"),
+        })?;
+        let debug = taken.on("debug")?.then_some(Detail::Debug);
         // An empty --log is none, as callers with an unset variable mean it; an empty --root is refused.
-        let file = taken.text("log")?.filter(|path| !path.is_empty()).map(PathBuf::from);
+        let place = taken.text("log")?.filter(|place| !place.is_empty());
+        let manager = taken.parsed("cgroup-manager", |text| match text {
+            "cgroupfs" | "systemd" | "disabled" => Ok(text.to_owned()),
+            _ => Err("write cgroupfs, systemd or disabled"),
+        })?;
+        let systemd = taken.on("systemd-cgroup")?;
         Ok(Self {
             root: taken.path("root")?,
-            log: Settings { file, format: format.unwrap_or_default(), detail },
-            systemd_cgroup: taken.on("systemd-cgroup")?,
+            log: Settings {
+                place: place.as_deref().map_or(Ok(Place::StandardError), Place::parse)?,
+                format: format.unwrap_or_default(),
+                detail: debug.or(level).unwrap_or_default(),
+            },
+            systemd_cgroup: manager.as_deref().map_or(systemd, |name| name == "systemd"),
+            no_cgroup: manager.as_deref() == Some("disabled"),
             rootless: rootless.unwrap_or_default(),
         })
     }
@@ -273,12 +281,8 @@ impl Request {
             Verb::Create => Self::Create(CreateArgs::take(taken)?),
             Verb::Start => Self::Start(StartArgs { id: taken.id()? }),
             Verb::State => Self::State(StateArgs { id: taken.id()? }),
-            Verb::Kill => Self::Kill(KillArgs {
-                id: taken.id()?,
-                signal: taken.parsed("SIGNAL", Signal::parse)?.unwrap_or(Signal::TERM),
-                all: taken.on("all")?,
-            }),
-            Verb::Delete => Self::Delete(DeleteArgs { id: taken.id()?, force: taken.on("force")? }),
+            Verb::Kill => Self::Kill(KillArgs::take(taken)?),
+            Verb::Delete => Self::Delete(DeleteArgs::take(taken)?),
             Verb::List => {
                 Self::List(ListArgs { format: ListFormat::take(taken)?, quiet: taken.on("quiet")? })
             }
@@ -290,12 +294,15 @@ impl Request {
             Verb::Events => Self::Events(EventsArgs::take(taken)?),
             Verb::Spec => Self::Spec(SpecArgs {
                 bundle: taken.path("bundle")?,
+                file: taken.path("file")?,
                 rootless: taken.on("rootless")?,
             }),
             Verb::Features => Self::Features,
+            Verb::Wait => Self::Wait(WaitArgs::take(taken)?),
             Verb::Explain => Self::Explain(ExplainArgs {
                 id: taken.optional_id()?,
                 bundle: taken.path("bundle")?,
+                config: taken.path("config")?,
                 json: taken.on("json")?,
             }),
             Verb::Unpack => Self::Unpack(UnpackArgs {
@@ -323,6 +330,7 @@ impl CreateArgs {
         Ok(Self {
             id: taken.id()?,
             bundle: taken.path("bundle")?,
+            config: taken.path("config")?,
             console_socket: taken.path("console-socket")?,
             pidfd_socket: taken.path("pidfd-socket")?,
             pid_file: taken.path("pid-file")?,

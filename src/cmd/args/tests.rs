@@ -1,7 +1,7 @@
 //! Command lines, and what is understood or refused in them.
 
 use super::*;
-use crate::log::{Detail, Format};
+use crate::log::{Detail, Format, Place};
 
 fn understand(line: &str) -> Result<Invocation, Refusal> {
     parse(std::iter::once("rrun").chain(line.split_ascii_whitespace()).map(OsString::from))
@@ -41,7 +41,7 @@ fn the_lines_that_containerd_sends_are_understood() {
     .unwrap();
     assert_eq!(create.verb, "create");
     assert_eq!(create.globals.root, Some("/run/containerd/runc/default".into()));
-    assert_eq!(create.globals.log.file, Some("/b/log.json".into()));
+    assert_eq!(create.globals.log.place, Place::File("/b/log.json".into()));
     assert_eq!(create.globals.log.format, Format::Json);
     assert_eq!(create.globals.log.detail, Detail::Normal);
     assert!(create.globals.systemd_cgroup);
@@ -51,6 +51,7 @@ fn the_lines_that_containerd_sends_are_understood() {
         CreateArgs {
             id: crate::id::ContainerId::new("web").unwrap(),
             bundle: Some("/b".into()),
+            config: None,
             console_socket: Some("/s".into()),
             pidfd_socket: Some("/p".into()),
             pid_file: Some("/b/init.pid".into()),
@@ -120,6 +121,51 @@ fn the_id_may_stand_before_the_flags_and_the_last_of_several_wins() {
     assert_eq!((args.signal, args.all), (Signal(9), true));
     let Request::Kill(args) = request("kill web") else { panic!() };
     assert_eq!((args.signal, args.all), (Signal::TERM, false));
+}
+
+#[test]
+fn with_regex_the_id_is_a_pattern_and_never_an_empty_one() {
+    let Request::Kill(args) = request("kill --regex ^(web|api)-[0-9]+$ KILL") else { panic!() };
+    assert_eq!(args.whom, Whom::Matching("^(web|api)-[0-9]+$".into()));
+    let Request::Delete(args) = request("delete -f -r .*") else { panic!() };
+    assert_eq!((args.whom, args.force), (Whom::Matching(".*".into()), true));
+    let Request::Delete(args) = request("delete --regex=false web") else { panic!() };
+    assert!(matches!(args.whom, Whom::One(_)));
+    assert!(parse(["rrun", "delete", "-r", ""].map(OsString::from)).is_err());
+    refusal("kill ^web$");
+}
+
+#[test]
+fn where_and_how_much_is_logged_is_understood_as_runc_crun_and_youki_write_it() {
+    let globals =
+        |line: &str| understand(line).unwrap_or_else(|r| panic!("{line}: {}", r.error)).globals;
+    for (flags, detail) in [
+        ("", Detail::Normal),
+        ("--log-level error", Detail::Failures),
+        ("--log-level=warning", Detail::Normal),
+        ("--log-level debug", Detail::Debug),
+        ("--debug --log-level error", Detail::Debug),
+    ] {
+        assert_eq!(globals(&format!("{flags} list")).log.detail, detail, "{flags}");
+    }
+    assert_eq!(globals("--log journald:web list").log.place, Place::Journal("web".into()));
+    assert_eq!(globals("--log file:/l list").log.place, Place::File("/l".into()));
+    refusal("--log syslog: list");
+    refusal("--log-level loud list");
+}
+
+#[test]
+fn the_cgroup_manager_is_named_once() {
+    let globals = |line: &str| {
+        let globals = understand(&format!("{line} list")).unwrap().globals;
+        (globals.systemd_cgroup, globals.no_cgroup)
+    };
+    assert_eq!(globals(""), (false, false));
+    assert_eq!(globals("--systemd-cgroup"), (true, false));
+    assert_eq!(globals("--cgroup-manager systemd"), (true, false));
+    assert_eq!(globals("--cgroup-manager=cgroupfs --systemd-cgroup"), (false, false));
+    assert_eq!(globals("--cgroup-manager disabled"), (false, true));
+    refusal("--cgroup-manager nobody list");
 }
 
 #[test]
@@ -258,7 +304,7 @@ fn an_unknown_command_exits_3_and_guesses_what_was_meant() {
 #[test]
 fn a_refusal_still_knows_where_to_log() {
     let refusal = understand("--log /l --log-format json run --nope web").unwrap_err();
-    assert_eq!(refusal.globals.log.file, Some("/l".into()));
+    assert_eq!(refusal.globals.log.place, Place::File("/l".into()));
     assert_eq!(refusal.globals.log.format, Format::Json);
 }
 

@@ -52,7 +52,7 @@ impl EventsArgs {
 }
 
 /// As Go's `time.ParseDuration`, without signs.
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let mut total = Duration::ZERO;
     let mut rest = text;
     if rest.is_empty() {

@@ -5,6 +5,7 @@
 //! What a newcomer would get wrong: rmdir of a cgroup says EBUSY for a moment after its last process was killed. Waiting
 //! means asking the kernel to tell (`cgroup.events`), never sleeping and hoping.
 
+mod children;
 mod directory;
 mod events;
 mod guard;
@@ -126,35 +127,6 @@ impl Cgroup {
         let path = path.map(|path| below(&host.mount, &clean(path)));
         let path = path.filter(|path| path != own && path.starts_with(own));
         path.map(|path| Ok(Directory::open(&path)?.into())).transpose()
-    }
-
-    /// A cgroup below it that is there already, for `exec --cgroup`.
-    ///
-    /// # Errors
-    /// [`Kind::Usage`] for a path that climbs, [`Kind::NotFound`] for one that is not there.
-    pub fn child(&self, path: &str) -> Result<Self> {
-        let relative = Path::new(path.trim_start_matches('/'));
-        if relative.components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("--cgroup {path:?} leaves the container's cgroup"),
-            )
-            .hint("name a path below it, without '..'"));
-        }
-        let below = |own: &PathBuf| own.join(relative);
-        let child = Self {
-            unified: self.unified.as_ref().map(below),
-            v1: self.v1.iter().map(below).filter(|path| path.is_dir()).collect(),
-            ..Self::default()
-        };
-        if child.unified.as_ref().is_none_or(|path| !path.is_dir()) {
-            return Err(Error::new(
-                Kind::NotFound,
-                format!("--cgroup {path:?}: the container has no such cgroup"),
-            )
-            .hint("make it in the container first"));
-        }
-        Ok(child)
     }
 
     /// Its path in cgroup2, on the host.

@@ -199,6 +199,16 @@ pub fn plan(spec: &Spec, host: &Host, id: &ContainerId, rootless: bool) -> Resul
     Ok(CgroupPlan { unified: Some(here), v1, devices, scope: None, warnings })
 }
 
+/// Decides for none: the container stays in its caller's.
+///
+/// # Errors
+/// [`Kind::Host`] for a limit, which nothing would enforce.
+pub fn none(resources: &Resources) -> Result<CgroupPlan> {
+    refuse_limits(resources, "cgroups are disabled")
+        .map_err(|error| error.hint("remove the limit, or leave --cgroup-manager disabled away"))?;
+    Ok(CgroupPlan::nothing(resources))
+}
+
 impl CgroupPlan {
     /// No cgroup at all.
     fn nothing(resources: &Resources) -> Self {

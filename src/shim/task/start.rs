@@ -158,7 +158,7 @@ impl Task {
             container: &container,
             bundle: &bundle,
             process,
-            cgroup: None,
+            cgroup: &[],
             ignore_paused: false,
             handover: Handover {
                 streams: ends.as_ref().map(|ends| ends.each_ref().map(AsFd::as_fd)),

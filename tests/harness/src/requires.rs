@@ -39,6 +39,8 @@ pub enum Need {
     Program(&'static str),
     /// At least this kernel.
     Kernel(u32, u32),
+    /// The same, for what is newer than the guest's, which has everything else: there it is no gap.
+    Newer(u32, u32),
     /// A capability in our own permitted set, by its number in `linux/capability.h`.
     Capability(u32),
     /// systemd is init, and cgroup2 is all that it uses.
@@ -47,6 +49,11 @@ pub enum Need {
     UserSystemd,
     /// The runtime under test is rrun itself: the test is about something of its own.
     Rrun,
+    /// The runtime under test closed the hole that the test attacks: rrun, or runc of at least this release. With
+    /// `RRUN_TEST_HOLES=1` any runtime will do, to see the attack succeed.
+    Fixed(&'static str),
+    /// AppArmor is in force.
+    Apparmor,
 }
 
 /// Skips the test, loudly, unless the machine has what it needs: `requires!(root, cgroup("memory"), kernel(5, 19))`.
@@ -98,6 +105,9 @@ macro_rules! need {
     (kernel($major:expr, $minor:expr)) => {
         $crate::requires::Need::Kernel($major, $minor)
     };
+    (newer($major:expr, $minor:expr)) => {
+        $crate::requires::Need::Newer($major, $minor)
+    };
     (capability($number:expr)) => {
         $crate::requires::Need::Capability($number)
     };
@@ -109,6 +119,12 @@ macro_rules! need {
     };
     (rrun) => {
         $crate::requires::Need::Rrun
+    };
+    (fixed($release:expr)) => {
+        $crate::requires::Need::Fixed($release)
+    };
+    (apparmor) => {
+        $crate::requires::Need::Apparmor
     };
 }
 
@@ -123,7 +139,8 @@ pub fn met(marker: &str, needs: &[Need]) -> bool {
         return true;
     };
     // A test of rrun's own asked of the reference is not a gap of the machine.
-    let strict = env::var("RRUN_TEST_STRICT").is_ok_and(|value| value == "1") && need != Need::Rrun;
+    let of_the_machine = !matches!(need, Need::Rrun | Need::Newer(..) | Need::Fixed(_));
+    let strict = is_set("RRUN_TEST_STRICT") && of_the_machine;
     assert!(!strict, "RRUN_TEST_STRICT=1 and {test} cannot run: {why}");
     // Written at once, so that tests in other threads cannot break the line, and past libtest's capture, which only
     // knows the print macros. A closed stderr cannot be told about.
@@ -170,7 +187,7 @@ pub fn missing(need: Need) -> Option<String> {
             unless(busybox().is_some(), "needs a static busybox (package busybox-static)".into())
         }
         Need::Program(name) => unless(on_path(name).is_some(), format!("needs {name} on PATH")),
-        Need::Kernel(major, minor) => {
+        Need::Kernel(major, minor) | Need::Newer(major, minor) => {
             unless(kernel() >= (major, minor), format!("needs Linux {major}.{minor}"))
         }
         Need::Capability(number) => {
@@ -187,7 +204,35 @@ pub fn missing(need: Need) -> Option<String> {
             unless(Path::new(&socket).exists(), format!("needs a systemd of {}", ORDINARY_USER.0))
         }
         Need::Rrun => unless(Runtime::under_test().is_rrun(), "asks about rrun alone".into()),
+        Need::Fixed(release) => unless(
+            Runtime::under_test().is_rrun() || is_set("RRUN_TEST_HOLES") || is_fixed_in(release),
+            format!("the runtime under test has this hole: runc closed it in {release}"),
+        ),
+        Need::Apparmor => unless(
+            fs::read_to_string("/sys/module/apparmor/parameters/enabled")
+                .is_ok_and(|text| text.starts_with('Y')),
+            "needs AppArmor".into(),
+        ),
     }
+}
+
+fn is_set(variable: &str) -> bool {
+    env::var(variable).is_ok_and(|value| value == "1")
+}
+
+/// Whether the runtime calls itself runc, of this release or a later one.
+fn is_fixed_in(release: &str) -> bool {
+    let output = Command::new(Runtime::under_test().program()).arg("--version").output();
+    let text = output.map(|output| output.stdout).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let version = text.lines().find_map(|line| line.strip_prefix("runc version "));
+    version.is_some_and(|version| numbers(version) >= numbers(release))
+}
+
+/// The first three numbers in a version.
+fn numbers(version: &str) -> [u32; 3] {
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
+    std::array::from_fn(|_| numbers.next().unwrap_or(0))
 }
 
 fn lists(file: &str, user: &str) -> bool {
@@ -231,6 +276,12 @@ mod tests {
     fn an_old_kernel_is_enough_and_a_future_one_is_missing() {
         assert_eq!(missing(Need::Kernel(2, 6)), None);
         assert_eq!(missing(Need::Kernel(1000, 0)), Some("needs Linux 1000.0".into()));
+    }
+
+    #[test]
+    fn releases_are_compared_number_by_number() {
+        assert!(numbers("1.1.14") > numbers("1.1.5+ds1"));
+        assert!(numbers("1.2.0-rc.3") >= numbers("1.2"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod bench;
 mod check;
 mod demo;
 mod engines;
+mod fuzz;
 mod image;
 mod machine;
 mod show;
@@ -32,6 +33,8 @@ cargo xtask report [--quick] [--only PART,…] [--directory DIR]
 cargo xtask compare A B   two isobench.json side by side, with intervals and verdicts
 cargo xtask gate FILE [--bless] [--strict]
                           an isobench.json against bench/baseline: instructions within 2 %, counts exactly
+cargo xtask fuzz [SECONDS [TARGET…]]
+                          searches for inputs that break what tests/fuzz says of any input (needs nightly, cargo-fuzz)
 cargo xtask build         both programs, static and optimized: rrun and its shim for containerd
 cargo xtask vm [--systemd] COMMAND…
                           a command in the guest: the host's files, a kernel and cgroups of its own; with --systemd as a
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         "report" => bench::report(rest),
         "compare" => bench::told("compare", rest),
         "gate" => bench::gate(rest),
+        "fuzz" => fuzz::run(rest),
         "build" => build().and_then(|binary| {
             println!("{}", binary.display());
             println!("{}", built("rrun", "containerd-shim-rrun-v2", &["--release"])?.display());
