@@ -194,10 +194,7 @@ pub fn missing(need: Need) -> Option<String> {
             unless(permitted() >> number & 1 == 1, format!("needs capability number {number}"))
         }
         Need::Systemd => {
-            let init = fs::read_to_string("/proc/1/comm").unwrap_or_default();
-            let is_init = init.trim() == "systemd" && Path::new("/run/systemd/private").exists();
-            let unified = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
-            unless(is_init && unified, "needs systemd as init, with cgroup v2 alone".into())
+            unless(is_under_systemd(), "needs systemd as init, with cgroup v2 alone".into())
         }
         Need::UserSystemd => {
             let socket = format!("/run/user/{}/systemd/private", ORDINARY_USER.1);
@@ -233,6 +230,12 @@ fn is_fixed_in(release: &str) -> bool {
 fn numbers(version: &str) -> [u32; 3] {
     let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
     std::array::from_fn(|_| numbers.next().unwrap_or(0))
+}
+
+fn is_under_systemd() -> bool {
+    let init = fs::read_to_string("/proc/1/comm").unwrap_or_default();
+    let files = ["/run/systemd/private", "/sys/fs/cgroup/cgroup.controllers"];
+    init.trim() == "systemd" && files.iter().all(|file| Path::new(file).exists())
 }
 
 fn lists(file: &str, user: &str) -> bool {
