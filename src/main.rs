@@ -26,7 +26,7 @@ fn run() -> u8 {
     if let Err(error) = log::open(&globals.log) {
         return report(&error, 1);
     }
-    if let Ok((verb @ ("create" | "run" | "exec"), _)) = &understood
+    if let Ok((verb @ ("create" | "run" | "exec" | "mounts"), _)) = &understood
         && let Err(error) = sealed::ensure(c"rrun")
     {
         return report(&error, error.kind().exit_code(verb));

@@ -7,6 +7,8 @@
 mod coverage;
 #[path = "spec/edges.rs"]
 mod edges;
+#[path = "spec/edges_host.rs"]
+mod edges_host;
 #[path = "spec/edges_linux.rs"]
 mod edges_linux;
 #[path = "spec/edges_mounts.rs"]
@@ -15,6 +17,8 @@ mod edges_mounts;
 mod edges_process;
 #[path = "spec/edges_resources.rs"]
 mod edges_resources;
+#[path = "spec/edges_scheduling.rs"]
+mod edges_scheduling;
 #[path = "spec/edges_seccomp.rs"]
 mod edges_seccomp;
 #[path = "spec/engines.rs"]

@@ -9,6 +9,8 @@ mod events;
 mod globals;
 #[path = "cgroup/group.rs"]
 mod group;
+#[path = "verbs/mounts.rs"]
+mod mounts;
 #[path = "verbs/pause.rs"]
 mod pause;
 #[path = "verbs/update.rs"]

@@ -86,6 +86,7 @@ fn state(criterion: &mut Criterion) {
         namespaces: NamespaceBits::default(),
         terminal: false,
         exit: None,
+        rdt: None,
         steps: 60,
     };
     let directory = std::env::temp_dir().join(format!("rrun-bench-state-{}", std::process::id()));

@@ -102,10 +102,10 @@ fn process(bundle: &Bundle, args: &ExecArgs) -> Result<Process> {
         process.privileges = Privileges::NoNew;
     }
     if let Some(profile) = &args.apparmor {
-        process.apparmor_profile = Some(profile.clone());
+        process.apparmor_profile = Some(profile.clone()).filter(|profile| !profile.is_empty());
     }
-    if args.process_label.as_deref().is_some_and(|label| !label.is_empty()) {
-        return Err(Error::new(Kind::Unsupported, "--process-label: SELinux is not supported yet"));
+    if let Some(label) = &args.process_label {
+        process.selinux_label = Some(label.clone()).filter(|label| !label.is_empty());
     }
     add_capabilities(&mut process, &args.caps)?;
     Ok(process)

@@ -58,11 +58,14 @@ fn features() -> Value {
                 "supportedFlags": list(words::seccomp_flags()),
             },
             "apparmor": { "enabled": true },
-            "selinux": { "enabled": false },
-            "intelRdt": { "enabled": false, "schemata": false, "monitoring": false },
-            "memoryPolicy": { "modes": [], "flags": [] },
+            "selinux": { "enabled": true },
+            "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
+            "memoryPolicy": {
+                "modes": list(words::memory_modes()),
+                "flags": list(words::memory_flags()),
+            },
             "mountExtensions": { "idmap": { "enabled": true } },
-            "netDevices": { "enabled": false },
+            "netDevices": { "enabled": true },
         },
         "annotations": {
             "org.opencontainers.runtime.rrun.version": env!("CARGO_PKG_VERSION"),

@@ -14,6 +14,7 @@ pub mod inherited;
 pub mod kill;
 pub mod list;
 mod matching;
+pub mod mounts;
 pub mod pause;
 pub mod ps;
 pub mod resume;
@@ -57,6 +58,7 @@ pub fn dispatch(globals: &Globals, request: Request) -> Result<u8> {
         Request::Spec(args) => spec::run(globals, &args),
         Request::Features => features::run(globals),
         Request::Wait(args) => wait::run(globals, &args),
+        Request::Mounts(args) => mounts::run(globals, &args),
         Request::Explain(args) => explain::run(globals, &args),
         Request::Unpack(args) => unpack::run(globals, &args),
         Request::Version => print(&version::text()),

@@ -3,11 +3,11 @@
 //! It knows where they are read. What a newcomer would get wrong: an engine may send the whole `linux.resources` again, of
 //! which it changed one field; what is the same is simply written again.
 
-use super::args::update::flag_of;
+use super::args::update::{flag_of, schema_flag_of};
 use super::args::{Globals, UpdateArgs, UpdateSource};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::log;
-use crate::spec::Resources;
+use crate::spec::{IntelRdt, Resources};
 use std::io::Read;
 
 /// Changes them.
@@ -17,7 +17,11 @@ use std::io::Read;
 pub fn run(globals: &Globals, args: &UpdateArgs) -> Result<u8> {
     let mut container = super::store(globals)?.open(&args.id)?;
     let resources = read(&args.source)?;
-    container.update(&resources).map_err(|error| name_flag(error, &args.source))?;
+    let [l3, bandwidth] = &args.schemata;
+    let lines = IntelRdt::schemas(l3.as_deref(), bandwidth.as_deref());
+    lines
+        .and_then(|lines| container.update_with(&resources, &lines))
+        .map_err(|error| name_flag(error, &args.source))?;
     Ok(0)
 }
 
@@ -45,6 +49,9 @@ fn read(source: &UpdateSource) -> Result<Resources> {
 /// Who wrote a flag has no configuration to look at.
 fn name_flag(error: Error, source: &UpdateSource) -> Error {
     let pointer = error.pointer().unwrap_or_default();
+    if let Some(flag) = schema_flag_of(pointer) {
+        return error.context(format!("--{flag}"));
+    }
     let pointer = pointer.strip_prefix("/linux/resources").unwrap_or(pointer);
     match (source, flag_of(pointer)) {
         (UpdateSource::Flags(_), Some(flag)) => {

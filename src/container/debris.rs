@@ -19,7 +19,8 @@ pub(super) fn clear_debris(directory: PathBuf, lock: Lock) -> Result<()> {
         Some(draft) if draft.pid != 0 => Container::new(draft, directory).delete_locked(true, lock),
         // Without a process the cgroup was only planned: one that is in use may be somebody else's.
         Some(draft) => {
-            if let Err(error) = draft.cgroup.remove() {
+            let rdt = draft.rdt.as_ref().map_or(Ok(()), |rdt| rdt.remove());
+            for error in [draft.cgroup.remove(), rdt].into_iter().filter_map(Result::err) {
                 log::warn(&error.to_string());
             }
             remove_directory(&directory)

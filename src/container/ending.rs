@@ -98,6 +98,9 @@ impl Container {
         }
         self.end_processes(status)?;
         self.record.cgroup.remove()?;
+        if let Some(rdt) = &self.record.rdt {
+            rdt.remove()?;
+        }
         self.record.run_poststop_hooks();
         remove_directory(&self.directory)
     }

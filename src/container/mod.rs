@@ -15,6 +15,7 @@ mod debris;
 mod ending;
 pub mod exit;
 mod handles;
+mod hot;
 pub mod process;
 mod record;
 mod state;

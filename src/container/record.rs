@@ -10,6 +10,7 @@
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::id::ContainerId;
 use crate::launch::cgroup::Cgroup;
+use crate::launch::rdt::Rdt;
 use crate::spec::{Hook, Namespace, Namespaces};
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
@@ -49,6 +50,9 @@ pub struct Record {
     pub start_time: u64,
     /// Where its processes are; the default where it has no cgroup of its own (rootless, nothing delegated).
     pub cgroup: Cgroup,
+    /// Its share of caches and memory bandwidth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rdt: Option<Rdt>,
     /// When `create` was asked for it, RFC 3339 with nanoseconds ([`crate::timestamp::Timestamp::rfc3339_nano`]).
     pub created: String,
     /// `annotations` of config.json.
@@ -253,6 +257,7 @@ pub(super) mod tests {
             pid: 0,
             start_time: 4242,
             cgroup: Cgroup::default(),
+            rdt: None,
             created: "2026-11-22T07:59:21.5Z".into(),
             annotations: BTreeMap::from([("a".into(), "b".into())]),
             hooks: LateHooks::default(),

@@ -62,6 +62,8 @@ pub enum Verb {
     Ps,
     /// Watch what it uses.
     Events,
+    /// Mount more, or unmount that.
+    Mounts,
 }
 
 /// What the kernel and the container's directory say, gathered by [`super::Container::status`].
@@ -103,7 +105,7 @@ const fn answer(verb: Verb, status: Status) -> Answer {
     use Answer::{No, Yes};
     use Status::{Created, Creating, Paused, Running, Stopped};
     use Verb::{Delete, Events, Exec, ExecIgnoringPause, Kill, KillAll};
-    use Verb::{Pause, Ps, Resume, Start, Update};
+    use Verb::{Mounts, Pause, Ps, Resume, Start, Update};
     match (verb, status) {
         (Start, Created) => Yes,
         (Start, Creating) => No("cannot start a container in the creating state"),
@@ -141,8 +143,8 @@ const fn answer(verb: Verb, status: Status) -> Answer {
         (Resume, Running) => No("cannot resume a container that is not paused: running"),
         (Resume, Stopped) => No("container not running"),
 
-        (Update | Ps | Events, Created | Running | Paused) => Yes,
-        (Update | Ps | Events, Creating | Stopped) => No("container not running"),
+        (Update | Ps | Events | Mounts, Created | Running | Paused) => Yes,
+        (Update | Ps | Events | Mounts, Creating | Stopped) => No("container not running"),
     }
 }
 
@@ -213,6 +215,7 @@ mod tests {
             (Verb::Update, &[Created, Running, Paused]),
             (Verb::Ps, &[Created, Running, Paused]),
             (Verb::Events, &[Created, Running, Paused]),
+            (Verb::Mounts, &[Created, Running, Paused]),
         ] {
             for status in [Creating, Created, Running, Paused, Stopped] {
                 assert_eq!(allows(verb, status), fitting.contains(&status), "{verb:?} {status:?}");

@@ -10,7 +10,7 @@ use super::process::ProcStat;
 use super::record::Record;
 use super::status::{Verb, demand};
 use super::{Container, not_found};
-use crate::error::{Result, ResultExt};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::launch::cgroup::{OomWatch, Stats};
 use crate::spec::Resources;
 use std::os::unix::fs::MetadataExt;
@@ -19,8 +19,8 @@ impl Container {
     /// Stops every process where it is.
     ///
     /// # Errors
-    /// [`Kind::State`](crate::error::Kind::State) when it is not running, has no cgroup or will not freeze;
-    /// [`Kind::NotFound`](crate::error::Kind::NotFound) when it was deleted.
+    /// [`Kind::State`] when it is not running, has no cgroup or will not freeze;
+    /// [`Kind::NotFound`] when it was deleted.
     pub fn pause(&self) -> Result<()> {
         let _held = self.hold(Verb::Pause)?;
         self.record.cgroup.freeze()
@@ -38,12 +38,38 @@ impl Container {
     /// Changes those limits that `resources` names; all of them or none.
     ///
     /// # Errors
-    /// [`Kind::State`](crate::error::Kind::State) when it has ended; otherwise what is wrong with which field, and what
+    /// [`Kind::State`] when it has ended; otherwise what is wrong with which field, and what
     /// of the change stands, if any does.
     pub fn update(&mut self, resources: &Resources) -> Result<()> {
+        self.update_with(resources, &[])
+    }
+
+    /// [`Container::update`], and these lines for its class of caches and memory bandwidth, each with its field.
+    ///
+    /// # Errors
+    /// As [`Container::update`]; [`Kind::State`], too, when it has none.
+    pub fn update_with(
+        &mut self,
+        resources: &Resources,
+        schemata: &[(String, String)],
+    ) -> Result<()> {
         let _held = self.hold(Verb::Update)?;
         self.refresh()?;
-        let cgroup = self.record.cgroup.update(resources)?;
+        let former = match (schemata, &self.record.rdt) {
+            ([], _) => None,
+            (lines, Some(rdt)) => Some(rdt.update(lines)?),
+            ([(_, field), ..], None) => {
+                let message = "the container was created without linux.intelRdt";
+                return Err(Error::new(Kind::State, message)
+                    .at(field.clone())
+                    .hint("create it with that field, if only {}"));
+            }
+        };
+        let cgroup = match (self.record.cgroup.update(resources), former) {
+            (Ok(cgroup), _) => cgroup,
+            (Err(error), Some(former)) => return Err(former.put_back(error)),
+            (Err(error), None) => return Err(error),
+        };
         if cgroup == self.record.cgroup {
             return Ok(());
         }
@@ -60,8 +86,8 @@ impl Container {
     /// Every process in it, in the numbers of our pid namespace, ascending.
     ///
     /// # Errors
-    /// [`Kind::State`](crate::error::Kind::State) (`container not running`) when it has ended;
-    /// [`Kind::Kernel`](crate::error::Kind::Kernel) when the kernel does not tell.
+    /// [`Kind::State`] (`container not running`) when it has ended;
+    /// [`Kind::Kernel`] when the kernel does not tell.
     pub fn pids(&self) -> Result<Vec<i32>> {
         demand(Verb::Ps, self.status()?, &self.record.id)?;
         let mut pids = match self.record.cgroup.unified_path() {
@@ -92,7 +118,7 @@ impl Container {
     /// What it uses. Of one that has ended, what is left to see in its cgroup.
     ///
     /// # Errors
-    /// [`Kind::State`](crate::error::Kind::State) without a cgroup or when it is gone.
+    /// [`Kind::State`] without a cgroup or when it is gone.
     pub fn stats(&self) -> Result<Stats> {
         self.record.cgroup.stats()
     }
@@ -100,13 +126,13 @@ impl Container {
     /// Watches whether it runs out of memory; `None` where nobody counts its memory.
     ///
     /// # Errors
-    /// [`Kind::Kernel`](crate::error::Kind::Kernel) when the kernel refuses.
+    /// [`Kind::Kernel`] when the kernel refuses.
     pub fn watch_oom(&self) -> Result<Option<OomWatch>> {
         OomWatch::open(&self.record.cgroup)
     }
 
     /// Locks it and checks that `verb` fits.
-    fn hold(&self, verb: Verb) -> Result<Lock> {
+    pub(super) fn hold(&self, verb: Verb) -> Result<Lock> {
         let Some(lock) = Lock::exclusive(&self.directory)? else {
             return Err(not_found(&self.directory));
         };

@@ -239,7 +239,8 @@ fn from_mountinfo(mountinfo: &str, proc_self_cgroup: &str) -> (Option<PathBuf>, 
 }
 
 /// A mount point as mountinfo writes it, with `\040` for a space.
-fn unescape(field: &str) -> String {
+#[must_use]
+pub fn unescape(field: &str) -> String {
     let mut parts = field.split('\\');
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {

@@ -8,8 +8,11 @@
 pub mod cgroup;
 pub mod kernel;
 pub mod pseudo;
+pub mod security;
 
 pub use cgroup::{CgroupHost, Hierarchy, OwnCgroup, Unified};
+
+pub use security::Security;
 
 use crate::error::{Result, ResultExt};
 use std::ffi::OsStr;
@@ -33,6 +36,8 @@ pub struct Host {
     pub last_cap: u8,
     /// Our permitted capabilities, bit *n* for number *n*.
     pub permitted_caps: u64,
+    /// The security modules in force; asked for by [`Host::ask_security`], and none before.
+    pub security: Security,
 }
 
 /// The inode of the first user namespace, fixed since Linux 3.8 (`PROC_USER_INIT_INO`).
@@ -61,7 +66,13 @@ impl Host {
             cgroup: CgroupHost::probe(euid != 0 || !initial_user_namespace, own_cgroup)?,
             last_cap: last_capability(),
             permitted_caps: rrun_sys::facts::permitted_capabilities()?,
+            security: Security::default(),
         })
+    }
+
+    /// Asks which security modules are in force: only for who wants a label of one.
+    pub fn ask_security(&mut self) {
+        self.security = Security::probe();
     }
 
     /// This machine as its root would find it, for a plan that is only shown.
@@ -107,6 +118,7 @@ impl Host {
             cgroup: CgroupHost::fixture(),
             last_cap: 40,
             permitted_caps: all,
+            security: Security { apparmor: true, selinux: true },
         }
     }
 

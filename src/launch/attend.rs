@@ -5,7 +5,7 @@
 
 use super::fault::{self, point};
 use super::opened::{HookFiles, Opened};
-use super::{Launch, Owner, Place, gate, hooks, idmap};
+use super::{Launch, Moved, Owner, Place, gate, hooks, idmap, net, scheduling};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::launch::cgroup::Cgroup;
 use crate::plan::Plan;
@@ -26,7 +26,8 @@ pub(super) fn leave_is_ahead(plan: &Plan, opened: &Opened) -> bool {
         Act::Hop { .. } => true,
         _ => false,
     };
-    let has_business = plan.steps.iter().any(|step| business(&step.act));
+    let has_business =
+        scheduling::is_asked(plan) || plan.steps.iter().any(|step| business(&step.act));
     !(has_business || opened.gate.is_some() || plan.terminal)
 }
 
@@ -44,6 +45,8 @@ pub(super) struct Parent<'a> {
     pub pidfd: OwnedFd,
     /// Memory files that hooks inside and a seccomp listener read.
     pub state: Vec<File>,
+    /// Network devices that are no longer ours.
+    pub devices: Option<Moved>,
 }
 
 impl Parent<'_> {
@@ -84,6 +87,7 @@ impl Parent<'_> {
                 (Tag::Reached, _) => {
                     point("ready")?;
                     self.refresh_state(owner, "created")?;
+                    scheduling::apply(plan, self.pid)?;
                     self.proceed()?;
                     at_gate = waits_at_gate;
                 }
@@ -98,6 +102,9 @@ impl Parent<'_> {
         if let Some(adjust) = self.launch.plan.oom_score_adj {
             point("oom_score_adj")?;
             self.write_oom_score_adj(adjust)?;
+        }
+        if let Some(rdt) = self.launch.rdt {
+            rdt.join(self.pid)?;
         }
         let _span = self.launch.trace.span("record");
         owner.born(self.pid, self.pidfd.as_fd(), self.cgroup)?;
@@ -148,6 +155,12 @@ impl Parent<'_> {
     }
 
     fn rootfs(&mut self, owner: &mut dyn Owner) -> Result<()> {
+        let devices = &self.launch.plan.net_devices;
+        if !devices.is_empty() {
+            let _span = self.launch.trace.span("move network devices");
+            self.devices = Some(net::into_namespace_of(self.pid, devices)?);
+            point("devices moved")?;
+        }
         if let Some(hooks) = self.launch.hooks {
             let state = owner.state("creating")?;
             hooks::run_all(&hooks.prestart, &state, HookPhase::Prestart)?;

@@ -4,8 +4,8 @@
 
 use super::hooks::with_last_words;
 use crate::error::{Error, Kind, Result, describe_errno};
-use crate::plan::Plan;
 use crate::plan::step::{Act, InnerHook, Step};
+use crate::plan::{Label, Plan};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rrun_sys::script::{Call, Op};
@@ -98,6 +98,7 @@ fn sentence(step: &Step, call: Call, frame: &Frame) -> String {
         Call::NotADirectory => "what is there is no directory".to_owned(),
         Call::OutsideRoot => "the directory is outside the container".to_owned(),
         Call::OpenPtmx => "openat2(\"/dev/pts/ptmx\")".to_owned(),
+        Call::Label => "fsetxattr(\"security.selinux\")".to_owned(),
         Call::CopyUp => "copying what the tmpfs covers".to_owned(),
         Call::FsconfigCreate => "fsconfig(FSCONFIG_CMD_CREATE)".to_owned(),
         Call::OpenTree => "open_tree(OPEN_TREE_CLONE)".to_owned(),
@@ -114,6 +115,8 @@ fn single_call(act: &Act) -> &'static str {
         Act::Domainname(_) => "setdomainname",
         Act::Rlimit { .. } => "prlimit64",
         Act::Personality(_) => "personality",
+        Act::Affinity(_) => "sched_setaffinity",
+        Act::MemoryPolicy(_) => "set_mempolicy",
         Act::LimitBounding { .. } => "prctl(PR_CAPBSET_DROP)",
         Act::KeepCapabilities(_) => "prctl(PR_SET_KEEPCAPS)",
         Act::Groups(_) => "setgroups",
@@ -163,9 +166,24 @@ fn hint(step: &Step, call: Call, errno: i32) -> Option<&'static str> {
             Some("the image has a link or a file there: it must be a directory")
         }
         (Act::Sysctl { .. }, _, libc::ENOENT) => Some("this kernel has no such sysctl"),
-        (Act::ApparmorProfile(_), _, libc::ENOENT) => {
-            Some("AppArmor is not enabled on this host, or the profile is not loaded")
+        (Act::Label { who: Label::Apparmor, .. }, Call::Write, libc::ENOENT) => {
+            Some("the profile is not loaded: load it with apparmor_parser --replace FILE")
         }
+        (
+            Act::Label { who: Label::Selinux | Label::SelinuxKeys, .. },
+            Call::Write,
+            libc::EINVAL,
+        ) => Some("the policy that is loaded has no such user, role, type or level"),
+        (Act::Label { .. }, Call::Write, libc::EACCES) => {
+            Some("the policy does not let rrun give labels: see its audit messages (dmesg)")
+        }
+        (Act::Affinity(_), _, libc::EINVAL) => {
+            Some("name processors that are online and in the container's cpuset")
+        }
+        (Act::MemoryPolicy(_), _, libc::EINVAL) => {
+            Some("name nodes that have memory and are in the container's cpuset")
+        }
+        (Act::MemoryPolicy(_), _, libc::ENOSYS) => Some("this kernel was built without NUMA"),
         (Act::WorkingDirectory { .. }, Call::Chdir, libc::ENOENT) => {
             Some("make the directory in the image, or set process.cwd to one that is there")
         }

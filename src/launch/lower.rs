@@ -7,6 +7,7 @@ use super::opened::Opened;
 use crate::error::{Error, Kind, Result};
 use crate::plan::Plan;
 use crate::plan::step::{Act, At, BindSource, EMPTY, InnerHook, NULL, NewFs, ParentFd, ROOT, Step};
+use crate::spec::NumberSet;
 use rrun_sys::Fd;
 use rrun_sys::mount::Reach;
 use rrun_sys::script::{
@@ -132,9 +133,13 @@ impl<'a> Lowering<'a> {
                 let proc = self.opened.fd(ParentFd::Proc)?;
                 Op::WriteProc { proc, path, value: value.as_bytes() }
             }
-            Act::ApparmorProfile(value) => {
+            Act::Label { who, value } => {
                 let proc = self.opened.fd(ParentFd::Proc)?;
-                Op::WriteOwnProc { proc, path: c"attr/apparmor/exec", value: value.as_bytes() }
+                Op::WriteOwnProc { proc, path: who.file(), value: value.as_bytes() }
+            }
+            Act::Affinity(cpus) => Op::Affinity(cpus.as_ref().map(NumberSet::words)),
+            Act::MemoryPolicy(policy) => {
+                Op::MemoryPolicy { mode: policy.mode | policy.flags, nodes: policy.nodes.words() }
             }
             Act::RootPropagation { mode, recursive } => {
                 Op::RootPropagation(*mode, reach(*recursive))
@@ -180,7 +185,10 @@ impl<'a> Lowering<'a> {
             Act::OpenNull => {
                 Op::OpenNull { path: c"/dev/null", device: libc::makedev(1, 3), out: NULL }
             }
-            Act::Mask { at } => Op::Mask { place: place(at), null: slot(NULL), empty: EMPTY },
+            Act::Mask { at, label } => {
+                let label = label.as_deref();
+                Op::Mask { place: place(at), null: slot(NULL), empty: EMPTY, label }
+            }
             Act::ReadOnly { at } => Op::ReadOnly { place: place(at) },
             Act::Pivot => Op::Pivot { root: slot(ROOT) },
             Act::MoveRoot => Op::MoveRoot { root: slot(ROOT) },
@@ -236,6 +244,7 @@ impl<'a> Lowering<'a> {
             parameters: self.parameters.next().ok_or_else(out_of_step)?,
             attrs: fs.attrs,
             inherit_mode: fs.inherit_mode,
+            label: fs.label.as_deref(),
             // A hook starts in the directory that rrun was started in.
             may_enter: !self.plan.steps.iter().any(|step| matches!(step.act, Act::Hook(_))),
         })

@@ -6,7 +6,7 @@
 //!  clone3 ────────────────────────────────────► performs the script
 //!                                               joins v1 cgroups     only on hybrid hosts
 //!  systemd's scope; id maps written    ◄─────── Reached(Cloned)      only when there is something to do
-//!  createRuntime hooks                 ◄─────── Reached(Rootfs)      only when there are hooks
+//!  network devices, createRuntime hooks ◄────── Reached(Rootfs)      only when there are any
 //!  keeps the terminal's master         ◄─────── Console              only with a terminal
 //!  answers the caller                  ◄─────── Reached(Ready)
 //!  ── Proceed, or a start gate ────────────────►
@@ -24,12 +24,16 @@ pub mod fault;
 mod gate;
 pub mod home;
 pub mod hooks;
+pub mod hot;
 pub mod idmap;
 mod lower;
+mod net;
 pub mod notify;
 mod open;
 mod opened;
+pub mod rdt;
 mod relay;
+mod scheduling;
 pub mod sealed;
 mod socket;
 pub mod supervise;
@@ -38,6 +42,7 @@ pub mod trace;
 
 pub use gate::{release, socket_path};
 pub use lower::with_script;
+pub use net::Moved;
 pub use opened::Opened;
 
 use crate::error::{Error, Result, ResultExt};
@@ -48,6 +53,7 @@ use attend::Parent;
 use cgroup::Cgroup;
 use fault::point;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use rdt::Rdt;
 use rrun_sys::reap::{self};
 use rrun_sys::trace::SharedClock;
 use rrun_sys::{clone, ns, pidfd};
@@ -99,6 +105,8 @@ pub struct Launch<'a> {
     pub init: Option<BorrowedFd<'a>>,
     /// Hooks of the host's side.
     pub hooks: Option<&'a Hooks>,
+    /// Its share of caches and memory bandwidth, made before.
+    pub rdt: Option<&'a Rdt>,
     /// The child's standard streams; our own without.
     pub streams: Option<[BorrowedFd<'a>; 3]>,
     /// Where, and as whom.
@@ -116,13 +124,22 @@ pub struct Launched {
     pub pidfd: OwnedFd,
     /// The cgroup that was made for it.
     pub cgroup: Cgroup,
+    /// The network devices that were moved into it, to be moved back if it comes to nothing.
+    pub devices: Option<Moved>,
+}
+
+/// A child that was attended to its end as ours.
+struct Child {
+    pid: i32,
+    pidfd: OwnedFd,
+    devices: Option<Moved>,
 }
 
 impl Launched {
     /// Ends it after all, for what failed since.
     #[must_use]
     pub fn end(self, error: Error) -> Error {
-        end(&self.pidfd, error)
+        put_back(self.devices, end(&self.pidfd, error))
     }
 }
 
@@ -143,7 +160,9 @@ impl Launch<'_> {
             Place::Existing(cgroup) => (cgroup.clone(), cgroup.directory()?),
         };
         match (self.in_cgroup(&mut made, directory, owner), &self.place) {
-            (Ok((pid, pidfd)), _) => Ok(Launched { pid, pidfd, cgroup: made }),
+            (Ok(Child { pid, pidfd, devices }), _) => {
+                Ok(Launched { pid, pidfd, devices, cgroup: made })
+            }
             (Err(error), Place::Existing(_)) => Err(error),
             (Err(error), Place::New(_)) => Err(match made.remove() {
                 Ok(()) => error,
@@ -157,7 +176,7 @@ impl Launch<'_> {
         cgroup: &mut Cgroup,
         directory: Option<OwnedFd>,
         owner: &mut dyn Owner,
-    ) -> Result<(i32, OwnedFd)> {
+    ) -> Result<Child> {
         point("cgroup")?;
         let (opened, state) = self.open(cgroup)?;
         point("open")?;
@@ -171,9 +190,12 @@ impl Launch<'_> {
                 let spawn_in = |directory: Option<&OwnedFd>| {
                     let cgroup = directory.map(AsRawFd::as_raw_fd);
                     let _span = self.trace.span("clone3");
-                    self.in_joined_pid_namespace(&opened, || {
-                        Ok(clone::spawn(script, self.plan.clone, cgroup)?)
-                    })
+                    let spawn = || {
+                        self.in_joined_pid_namespace(&opened, || {
+                            Ok(clone::spawn(script, self.plan.clone, cgroup)?)
+                        })
+                    };
+                    scheduling::on_processors(&self.plan.initial_cpus, spawn)
                 };
                 match (spawn_in(directory.as_ref()), self.init) {
                     // The container has moved its processes into cgroups below, to enable controllers for those: no
@@ -202,6 +224,7 @@ impl Launch<'_> {
             pid: child.pid,
             pidfd: child.pidfd.into(),
             state,
+            devices: None,
         };
         let attended = point("clone")
             .and_then(|()| match is_outside {
@@ -214,8 +237,11 @@ impl Launch<'_> {
             self.trace.child(parent.pid, clock, steps);
         }
         match attended {
-            Ok(()) => Ok((parent.pid, parent.pidfd)),
-            Err(error) => Err(end(&parent.pidfd, error)),
+            Ok(()) => {
+                let Parent { pid, pidfd, devices, .. } = parent;
+                Ok(Child { pid, pidfd, devices })
+            }
+            Err(error) => Err(put_back(parent.devices, end(&parent.pidfd, error))),
         }
     }
 
@@ -247,6 +273,13 @@ impl Launch<'_> {
         let result = then();
         ns::join(own.as_raw_fd(), pid).context(|| "return to our pid namespace")?;
         result
+    }
+}
+
+fn put_back(devices: Option<Moved>, error: Error) -> Error {
+    match devices {
+        Some(devices) => devices.put_back(error),
+        None => error,
     }
 }
 

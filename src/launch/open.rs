@@ -26,7 +26,7 @@ impl Launch<'_> {
         let plan = self.plan;
         let has = |wanted: fn(&Act) -> bool| plan.steps.iter().any(|step| wanted(&step.act));
         if has(|act| {
-            matches!(act, Act::Sysctl { .. } | Act::ApparmorProfile(_) | Act::TimeNamespace { .. })
+            matches!(act, Act::Sysctl { .. } | Act::Label { .. } | Act::TimeNamespace { .. })
         }) {
             opened.proc = Some(private_proc()?);
         }

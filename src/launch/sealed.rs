@@ -1,4 +1,4 @@
-//! The first thing `create`, `run` and `exec` do: go on from an executable that no container can write.
+//! The first thing `create`, `run`, `exec` and `mounts` do: go on from an executable that no container can write.
 //!
 //! It knows the words for what can go wrong; how it works is in [`rrun_sys::sealed`]. What a newcomer would get wrong:
 //! [`ensure`] does not return where it has work to do. The same command line starts again, and comes by here a second

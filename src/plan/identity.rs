@@ -3,12 +3,13 @@
 //! What a newcomer would get wrong: a filter without no_new_privs needs CAP_SYS_ADMIN, so it is installed between the
 //! change of user and the last drop of capabilities; with no_new_privs it comes last of all, where it can forbid most.
 
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::plan::step::{Act, Phase, Steps};
-use crate::plan::{seccomp, text};
+use crate::plan::{labels, seccomp, text};
 use crate::spec::{
-    CapSet, Capabilities, IdMap, Namespace, Privileges as Gain, Process, Profile, Spec,
+    CapSet, Capabilities, IdMap, MemoryPolicy, Namespace, Privileges as Gain, Process, Profile,
+    Spec,
 };
 
 const CAP_SETPCAP: u64 = 1 << 8;
@@ -45,11 +46,38 @@ impl Privileges {
     }
 }
 
+/// What a container's configuration has for each of its processes, whoever starts it.
+pub struct Setting<'a> {
+    pub profile: Option<&'a Profile>,
+    pub personality: Option<u32>,
+    pub memory_policy: Option<&'a MemoryPolicy>,
+}
+
+impl<'a> Setting<'a> {
+    pub fn of(spec: &'a Spec) -> Self {
+        let Spec { seccomp, personality, memory_policy, .. } = spec;
+        Self {
+            profile: seccomp.as_ref(),
+            personality: *personality,
+            memory_policy: memory_policy.as_ref(),
+        }
+    }
+}
+
+fn memory_policy(policy: &MemoryPolicy, host: &Host) -> Result<Act> {
+    let (major, minor) = policy.since();
+    if host.kernel < (major, minor) {
+        let message = format!("{} needs Linux {major}.{minor} or newer", policy.name);
+        return Err(Error::new(Kind::Host, message).at("/linux/memoryPolicy/mode"));
+    }
+    Ok(Act::MemoryPolicy(policy.clone()))
+}
+
 /// Everything between `start` and execve that depends on who runs. Answers with the notify listener, if any.
 pub fn become_user(
     process: &Process,
-    profile: Option<&Profile>,
-    personality: Option<u32>,
+    setting: &Setting<'_>,
+    host: &Host,
     privileges: &Privileges,
     steps: &mut Steps,
     warnings: &mut Vec<String>,
@@ -57,13 +85,14 @@ pub fn become_user(
     let push = |steps: &mut Steps, act, pointer: &'static str| {
         steps.push_at(Phase::Identity, act, pointer);
     };
-    if let Some(persona) = personality {
+    let profile = setting.profile;
+    if let Some(persona) = setting.personality {
         push(steps, Act::Personality(persona), "/linux/personality");
     }
-    if let Some(profile) = process.apparmor_profile.as_deref().filter(|name| !name.is_empty()) {
-        let value = text("/process/apparmorProfile", &format!("exec {profile}"))?;
-        push(steps, Act::ApparmorProfile(value), "/process/apparmorProfile");
+    if let Some(policy) = setting.memory_policy {
+        push(steps, memory_policy(policy, host)?, "/linux/memoryPolicy");
     }
+    labels::program(process, host, steps)?;
     let sets = grant(process, privileges, warnings);
     let keep = process.capabilities.bounding.0;
     push(

@@ -9,14 +9,18 @@ pub mod cgroup;
 pub mod device_filter;
 mod devices;
 mod identity;
+mod labels;
 mod namespaces;
+mod net_devices;
 pub mod order;
 mod process;
+mod processors;
 mod rootfs;
 pub mod seccomp;
 pub mod show;
 pub mod step;
 
+pub use labels::Label;
 pub use namespaces::Join;
 pub use process::ExecRequest;
 pub use rootfs::DetachedTree;
@@ -25,7 +29,9 @@ pub use step::{Act, ParentFd, Phase, Step};
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::id::ContainerId;
-use crate::spec::{HookPhase, IdMaps, Process, Spec, Terminal};
+use crate::spec::{
+    HookPhase, IdMaps, IoPriority, NetDevice, NumberSet, Process, Scheduler, Spec, Terminal,
+};
 use std::ffi::CString;
 use std::path::PathBuf;
 
@@ -73,6 +79,15 @@ pub struct Plan {
     pub id_maps: Option<IdMaps>,
     /// `oomScoreAdj`, written by the parent.
     pub oom_score_adj: Option<i32>,
+    /// `scheduler`, set by the parent when the child is ready: it takes rights over the machine, and the set-up is not
+    /// to run under it.
+    pub scheduler: Option<Scheduler>,
+    /// `ioPriority`, the same.
+    pub io_priority: Option<IoPriority>,
+    /// Where the parent's thread runs while it clones an exec; empty for where it is.
+    pub initial_cpus: NumberSet,
+    /// Devices that the parent moves into the container's network namespace, before any hook.
+    pub net_devices: Vec<NetDevice>,
     /// The child's steps.
     pub steps: Vec<Step>,
     /// Where the program may lie, in the order of looking.
@@ -111,7 +126,7 @@ impl Plan {
         steps.list.extend(entry.steps);
         let trees = rootfs::assemble(spec, host, request, &cgroup, &mut steps)?;
         hooks(spec, &mut steps, HookPhase::CreateContainer)?;
-        rootfs::hide(spec, &mut steps)?;
+        rootfs::hide(spec, host, &mut steps)?;
         rootfs::enter(spec, request, &mut steps);
         namespaces::settings(spec, &mut steps)?;
         let program = process::program(process, request)?;
@@ -121,13 +136,14 @@ impl Plan {
         let privileges = identity::Privileges::of(spec, host);
         let notify = identity::become_user(
             process,
-            spec.seccomp.as_ref(),
-            spec.personality,
+            &identity::Setting::of(spec),
+            host,
             &privileges,
             &mut steps,
             &mut warnings,
         )?;
         identity::finish(request.preserve_fds, &mut steps);
+        process::check_scheduler(process, &steps.list)?;
         Ok(Self {
             id: id.clone(),
             cgroup: Some(cgroup),
@@ -137,6 +153,10 @@ impl Plan {
             detached: trees,
             id_maps: entry.id_maps,
             oom_score_adj: process.oom_score_adj,
+            scheduler: process.scheduler,
+            io_priority: process.io_priority,
+            initial_cpus: NumberSet::default(),
+            net_devices: net_devices::decide(spec, host)?,
             steps: steps.list,
             candidates: program.candidates,
             argv: program.argv,
@@ -174,7 +194,9 @@ fn gate(request: &Request, steps: &mut step::Steps) {
 fn hooks(spec: &Spec, steps: &mut step::Steps, which: HookPhase) -> Result<()> {
     let (list, phase) = match which {
         HookPhase::CreateContainer => {
-            if !(spec.hooks.prestart.is_empty() && spec.hooks.create_runtime.is_empty()) {
+            let hooks = !(spec.hooks.prestart.is_empty() && spec.hooks.create_runtime.is_empty());
+            // Devices, too, move before any hook looks.
+            if hooks || !spec.net_devices.is_empty() {
                 let checkpoint = rrun_sys::script::Checkpoint::Rootfs;
                 steps.push(Phase::RootfsHooks, Act::Reach(checkpoint));
             }

@@ -10,7 +10,7 @@ use crate::id::{ContainerId, HostPath};
 use crate::plan::cgroup::CgroupPlan;
 use crate::plan::identity::Privileges;
 use crate::plan::step::{Act, ParentFd, Phase, Step, Steps};
-use crate::plan::{Request, text};
+use crate::plan::{Request, labels, text};
 use crate::spec::{
     IdMaps, Namespace, NamespaceKind, Namespaces, Propagation, PropagationMode, Spec, TimeOffsets,
 };
@@ -105,6 +105,7 @@ pub fn enter(
     if new_user || joins_cgroups || cgroup.scope.is_some() {
         steps.push(Phase::Enter, Act::Reach(Checkpoint::Cloned));
     }
+    steps.push(Phase::Enter, Act::Affinity(None));
     for (index, join) in joins.iter().enumerate() {
         if parent_joins_pid != Some(index) {
             let act = Act::Join { fd: ParentFd::Join(index), kinds: join.kinds };
@@ -127,6 +128,7 @@ pub fn enter(
     }
     steps.push(Phase::Enter, Act::NewSession);
     if !request.no_new_keyring {
+        labels::keyring(spec.process.as_ref(), &mut steps)?;
         let name = text("/", &format!("_ses.{id}"))?;
         steps.push(Phase::Enter, Act::Keyring(name));
     }

@@ -50,11 +50,16 @@ const FILTER: Place = place!(first Act::Seccomp { .. });
 const EXEC: Place = place!(first Act::Exec);
 
 /// What comes before what.
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 14] = [
     Rule {
         says: "the id maps are written before any id changes",
         earlier: CLONED,
         later: place!(first Act::BecomeRoot { .. }),
+    },
+    Rule {
+        says: "processors are chosen in the cgroup that has them",
+        earlier: place!(first Act::JoinCgroups),
+        later: place!(first Act::Affinity(_)),
     },
     Rule {
         says: "masks come after the mounts they hide",

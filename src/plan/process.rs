@@ -1,12 +1,13 @@
 //! The program: argv, environment, where to look for it; and an exec's whole plan.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::id::{ContainerId, HostPath};
 use crate::plan::identity::{self, Privileges};
-use crate::plan::step::{Act, Phase, Steps};
+use crate::plan::labels;
+use crate::plan::step::{Act, Phase, Step, Steps};
 use crate::plan::{Join, ParentFd, Plan, Request, text, texts};
-use crate::spec::{IdMap, Process, Profile, Terminal};
+use crate::spec::{IdMap, MemoryPolicy, Process, Profile, Terminal};
 use rrun_sys::script::Checkpoint;
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -32,6 +33,8 @@ pub struct ExecRequest {
     pub profile: Option<Profile>,
     /// `linux.personality`.
     pub personality: Option<u32>,
+    /// `linux.memoryPolicy`.
+    pub memory_policy: Option<MemoryPolicy>,
     /// The group map of its user namespace.
     pub gid_map: Vec<IdMap>,
 }
@@ -107,6 +110,37 @@ pub fn prepare(process: &Process, steps: &mut Steps) -> Result<()> {
     Ok(())
 }
 
+/// Where an exec runs from the moment it is in the container's cgroup. Sent somewhere by `initial` alone, it stays where
+/// the kernel then puts it.
+fn affinity(process: &Process, steps: &mut Steps) {
+    let affinity = &process.exec_affinity;
+    if !affinity.last.is_empty() {
+        let act = Act::Affinity(Some(affinity.last.clone()));
+        steps.push_at(Phase::Enter, act, "/process/execCPUAffinity/final");
+    } else if affinity.initial.is_empty() {
+        steps.push(Phase::Enter, Act::Affinity(None));
+    }
+}
+
+/// Under SCHED_DEADLINE a process may clone nothing, and what is still to do after the parent has set it takes a clone
+/// for each hook and for handing a seccomp listener its descriptor.
+pub fn check_scheduler(process: &Process, steps: &[Step]) -> Result<()> {
+    let clones = |step: &Step| match &step.act {
+        Act::Hook(_) => step.phase > Phase::Ready,
+        Act::Seccomp { notifies, .. } => *notifies,
+        _ => false,
+    };
+    match steps.iter().find(|step| clones(step)) {
+        Some(step) if process.scheduler.is_some_and(|scheduler| scheduler.forbids_fork()) => {
+            let message =
+                format!("a process of SCHED_DEADLINE can't start another, and this must: {step}");
+            Err(Error::spec("/process/scheduler", message)
+                .hint("add SCHED_FLAG_RESET_ON_FORK, or do without hooks and listeners"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The way into the namespaces of a container, through its init's pidfd; and which of the joins is the parent's.
 ///
 /// Joining a pid namespace acts on children. A privileged parent joins it before the clone; an unprivileged one has the
@@ -151,6 +185,7 @@ pub fn exec(
         steps.push(Phase::Enter, Act::JoinCgroups);
         steps.push(Phase::Enter, Act::Reach(Checkpoint::Cloned));
     }
+    affinity(process, &mut steps);
     let (joins, parent_joins_pid) = join(exec.kinds, host, &mut steps);
     let user_namespace = exec.kinds & libc::CLONE_NEWUSER.unsigned_abs() != 0;
     let privileges = Privileges::with(host, user_namespace, &exec.gid_map);
@@ -159,6 +194,7 @@ pub fn exec(
     }
     steps.push(Phase::Enter, Act::NewSession);
     if !request.no_new_keyring {
+        labels::keyring(Some(process), &mut steps)?;
         steps.push(Phase::Enter, Act::Keyring(text("", &format!("_ses.{id}"))?));
     }
     if let Terminal::Pty { size } = process.terminal {
@@ -170,15 +206,15 @@ pub fn exec(
     let program = program(process, request)?;
     prepare(process, &mut steps)?;
     steps.push(Phase::Ready, Act::Reach(Checkpoint::Ready));
-    let notify = identity::become_user(
-        process,
-        exec.profile.as_ref(),
-        exec.personality,
-        &privileges,
-        &mut steps,
-        &mut warnings,
-    )?;
+    let setting = identity::Setting {
+        profile: exec.profile.as_ref(),
+        personality: exec.personality,
+        memory_policy: exec.memory_policy.as_ref(),
+    };
+    let notify =
+        identity::become_user(process, &setting, host, &privileges, &mut steps, &mut warnings)?;
     identity::finish(request.preserve_fds, &mut steps);
+    check_scheduler(process, &steps.list)?;
     Ok(Plan {
         id: id.clone(),
         cgroup: None,
@@ -188,6 +224,10 @@ pub fn exec(
         detached: Vec::new(),
         id_maps: None,
         oom_score_adj: process.oom_score_adj,
+        scheduler: process.scheduler,
+        io_priority: process.io_priority,
+        initial_cpus: process.exec_affinity.initial.clone(),
+        net_devices: Vec::new(),
         steps: steps.list,
         candidates: program.candidates,
         argv: program.argv,

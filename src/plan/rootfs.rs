@@ -9,7 +9,7 @@ use crate::host::Host;
 use crate::id::InnerPath;
 use crate::plan::cgroup::CgroupPlan;
 use crate::plan::step::{Act, At, BindSource, DEVICES, NewFs, ParentFd, Phase, ROOT, Steps};
-use crate::plan::{Request, devices, namespaces, text};
+use crate::plan::{Request, devices, labels, namespaces, text};
 use crate::spec::{
     FsType, IdMap, Mount, MountAttrs, Namespace, Propagation, PropagationMode, Spec, Terminal,
 };
@@ -42,6 +42,7 @@ pub fn assemble(
     cgroup: &CgroupPlan,
     steps: &mut Steps,
 ) -> Result<Vec<DetachedTree>> {
+    let label = labels::mount(spec, host)?;
     let mut trees = Vec::new();
     if spec.namespaces.mount == Namespace::Inherit {
         return match spec.mounts.first() {
@@ -75,7 +76,8 @@ pub fn assemble(
                 steps.push_at(Phase::Rootfs, act, pointer);
             }
             FsType::New { fs_type, source, data, flags, copy_up } => {
-                let fs = NewFs {
+                let mut fs = NewFs {
+                    label: None,
                     inherit_mode: fs_type == "tmpfs"
                         && !data.iter().any(|o| o.starts_with("mode=")),
                     fs_type: text(&format!("{pointer}/type"), fs_type)?,
@@ -83,6 +85,7 @@ pub fn assemble(
                     attrs: mount.attrs.set,
                     copy_up: *copy_up,
                 };
+                fs.set_label(label.as_deref());
                 let act = Act::Mount { fs, changes: changes(mount, false), at: at(mount)? };
                 steps.push_at(Phase::Rootfs, act, pointer);
             }
@@ -236,6 +239,7 @@ fn cgroup_mount(
             parameters: vec![(c"source".into(), Some(c"cgroup".into()))],
             attrs: mount.attrs.set,
             inherit_mode: false,
+            label: None,
             copy_up: false,
         };
         let act = Act::Mount { fs, changes: changes(mount, false), at: at(mount)? };
@@ -270,6 +274,7 @@ fn cgroup_v1_mount(
         ],
         attrs: mount.attrs.set & !ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC,
         inherit_mode: false,
+        label: None,
         copy_up: false,
     };
     let act = Act::Mount { fs, changes: Changes::default(), at: base.clone() };
@@ -296,7 +301,8 @@ fn cgroup_v1_mount(
 }
 
 /// The terminal, masks, read-only paths, the read-only root.
-pub fn hide(spec: &Spec, steps: &mut Steps) -> Result<()> {
+pub fn hide(spec: &Spec, host: &Host, steps: &mut Steps) -> Result<()> {
+    let label = labels::mount(spec, host)?;
     if let Some(process) = &spec.process
         && let Terminal::Pty { size } = process.terminal
     {
@@ -311,7 +317,7 @@ pub fn hide(spec: &Spec, steps: &mut Steps) -> Result<()> {
     for (index, path) in spec.masked_paths.iter().enumerate() {
         let pointer = format!("/linux/maskedPaths/{index}");
         let at = place(&pointer, path)?;
-        steps.push_at(Phase::Hide, Act::Mask { at }, pointer);
+        steps.push_at(Phase::Hide, Act::Mask { at, label: label.clone() }, pointer);
     }
     for (index, path) in spec.readonly_paths.iter().enumerate() {
         let pointer = format!("/linux/readonlyPaths/{index}");

@@ -4,8 +4,8 @@
 
 use crate::host::Host;
 use crate::plan::step::{Act, At, BindSource, NewFs};
-use crate::plan::{Phase, Plan, identity};
-use crate::spec::Spec;
+use crate::plan::{Label, Phase, Plan, identity, processors};
+use crate::spec::{Clos, Spec};
 use rrun_sys::mount::{ATTR_NODEV, ATTR_NOEXEC, ATTR_NOSUID, ATTR_RDONLY, Attr};
 use rrun_sys::script::{Changes, Checkpoint};
 use serde_json::{Value, json};
@@ -39,7 +39,17 @@ pub fn act(act: &Act, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Act::Sysctl { path, value } => {
             write!(f, "write /proc/{} {}", path.to_string_lossy(), value.to_string_lossy())
         }
-        Act::ApparmorProfile(value) => write!(f, "AppArmor: {}", value.to_string_lossy()),
+        Act::Label { who, value } => {
+            let who = match who {
+                Label::Apparmor => "AppArmor",
+                Label::Selinux => "SELinux: exec",
+                Label::SelinuxKeys => "SELinux: keys",
+            };
+            write!(f, "{who} {}", value.to_string_lossy())
+        }
+        Act::Affinity(None) => f.write_str("run on every processor of the cgroup"),
+        Act::Affinity(Some(cpus)) => write!(f, "run on processors {cpus}"),
+        Act::MemoryPolicy(policy) => processors::memory(f, policy),
         Act::RootPropagation { mode, recursive } => {
             write!(
                 f,
@@ -75,7 +85,10 @@ pub fn act(act: &Act, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             write!(f, "link /dev/{} to {}", name.to_string_lossy(), target.to_string_lossy())
         }
         Act::OpenNull => f.write_str("open the host's /dev/null"),
-        Act::Mask { at } => write!(f, "mask {}", inner(at)),
+        Act::Mask { at, label: None } => write!(f, "mask {}", inner(at)),
+        Act::Mask { at, label: Some(label) } => {
+            write!(f, "mask {} context={}", inner(at), label.to_string_lossy())
+        }
         Act::ReadOnly { at } => write!(f, "make {} read-only", inner(at)),
         Act::Pivot => f.write_str("pivot into the rootfs; detach the old root"),
         Act::MoveRoot => f.write_str("move the rootfs to /; chroot"),
@@ -129,6 +142,9 @@ fn mount(f: &mut fmt::Formatter<'_>, fs: &NewFs, at: &At) -> fmt::Result {
             Some(value) => write!(f, " {}={}", name.to_string_lossy(), value.to_string_lossy())?,
             None => write!(f, " {}", name.to_string_lossy())?,
         }
+    }
+    if let Some(label) = &fs.label {
+        write!(f, " label={}", label.to_string_lossy())?;
     }
     if fs.copy_up { f.write_str(" tmpcopyup") } else { Ok(()) }
 }
@@ -233,6 +249,20 @@ pub fn host_lines(plan: &Plan, spec: &Spec) -> Vec<(&'static str, String)> {
     if let Some(cgroup) = &plan.cgroup {
         lines.extend(cgroup.lines().into_iter().map(|line| ("cgroup", line)));
     }
+    if let Some(rdt) = spec.intel_rdt.as_ref().filter(|_| plan.cgroup.is_some()) {
+        let class = match &rdt.clos {
+            Clos::Own => plan.id.as_str(),
+            Clos::Default => "/",
+            Clos::Named(name) => name,
+        };
+        lines.push(("resctrl", format!("class {class}")));
+        lines.extend(
+            rdt.lines.iter().map(|(line, _)| ("resctrl", format!("{class}/schemata {line}"))),
+        );
+        if rdt.monitoring {
+            lines.push(("resctrl", format!("{class}/mon_groups/{}", plan.id)));
+        }
+    }
     for tree in &plan.detached {
         let mapped = if tree.idmap.is_some() { ", idmapped" } else { "" };
         lines.push(("mount", format!("clone {}{mapped}", tree.source.to_string_lossy())));
@@ -258,6 +288,10 @@ pub fn host_lines(plan: &Plan, spec: &Spec) -> Vec<(&'static str, String)> {
     }
     if let Some(adjust) = plan.oom_score_adj {
         lines.push(("proc", format!("oom_score_adj {adjust}")));
+    }
+    lines.extend(processors::lines(plan).map(|line| ("schedule", line)));
+    for device in &plan.net_devices {
+        lines.push(("netdev", format!("move {} in as {}", device.host, device.name)));
     }
     for (name, list) in [
         ("prestart", &spec.hooks.prestart),

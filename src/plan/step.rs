@@ -5,11 +5,12 @@
 //! them. What a newcomer would get wrong: a step's index here *is* its number in the child, so every act is lowered to
 //! exactly one op.
 
-use crate::plan::show;
+use crate::plan::{Label, show};
+use crate::spec::{MemoryPolicy, NumberSet};
 use rrun_sys::script::{Changes, Checkpoint, Slot};
 use rrun_sys::seccomp::Instruction;
 use std::borrow::Cow;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fmt;
 
 /// The rootfs, resolved.
@@ -105,8 +106,25 @@ pub struct NewFs {
     pub attrs: u64,
     /// See [`rrun_sys::script::FileSystem::inherit_mode`].
     pub inherit_mode: bool,
+    /// See [`rrun_sys::script::FileSystem::label`].
+    pub label: Option<CString>,
     /// `tmpcopyup`.
     pub copy_up: bool,
+}
+
+impl NewFs {
+    /// Gives it `linux.mountLabel`. What has one superblock for all, or for all of a namespace, is mounted already and
+    /// keeps its label, but for the queues, whose root can be given another.
+    pub fn set_label(&mut self, label: Option<&CStr>) {
+        match self.fs_type.to_bytes() {
+            b"proc" | b"sysfs" => {}
+            b"mqueue" => self.label = label.map(CStr::to_owned),
+            _ => {
+                let context = label.map(|label| (c"context".into(), Some(label.to_owned())));
+                self.parameters.extend(context);
+            }
+        }
+    }
 }
 
 /// A hook inside the container.
@@ -146,7 +164,9 @@ pub enum Act {
     Hostname(CString),
     Domainname(CString),
     Sysctl { path: CString, value: CString },
-    ApparmorProfile(CString),
+    Label { who: Label, value: CString },
+    Affinity(Option<NumberSet>),
+    MemoryPolicy(MemoryPolicy),
     RootPropagation { mode: u64, recursive: bool },
     OpenRootfs { path: CString, isolate_parent: bool },
     OpenDirectory { path: CString },
@@ -159,7 +179,7 @@ pub enum Act {
     BindDevice { dir: Slot, name: CString, source: CString, device: u64, mode: u32 },
     Symlink { target: CString, dir: Slot, name: CString, replace: bool },
     OpenNull,
-    Mask { at: At },
+    Mask { at: At, label: Option<CString> },
     ReadOnly { at: At },
     Pivot,
     MoveRoot,

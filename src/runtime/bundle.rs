@@ -64,7 +64,11 @@ impl Bundle {
             Some(CgroupPath::Relative(_)) | None => OwnCgroup::Wanted,
         };
         let config = config.is_some().then_some(file);
-        Ok(Self { path, config, spec, host: Host::probe(own_cgroup)? })
+        let mut host = Host::probe(own_cgroup)?;
+        if spec.has_labels() {
+            host.ask_security();
+        }
+        Ok(Self { path, config, spec, host })
     }
 
     /// The plan for `create` and `run`, with what the environment asks for.

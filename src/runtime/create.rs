@@ -18,8 +18,9 @@ use crate::launch::cgroup::Cgroup;
 use crate::launch::console::{PidfdOf, send_pidfd, take_master};
 use crate::launch::fault::point;
 use crate::launch::notify::{self, Proxy};
+use crate::launch::rdt::Prepared;
 use crate::launch::trace::Trace;
-use crate::launch::{Launch, Owner, Place};
+use crate::launch::{Launch, Launched, Owner, Place};
 use crate::log;
 use crate::plan::{Plan, Request};
 use crate::timestamp::Timestamp;
@@ -63,23 +64,28 @@ impl Create<'_> {
     ///
     /// # Errors
     /// Whatever any layer says; nothing is left behind.
-    pub fn perform(self) -> Result<Born> {
-        let Self { store, id, bundle, mut request, manager, handover, trace } = self;
+    pub fn perform(mut self) -> Result<Born> {
+        let reserved = self.store.reserve(self.id)?;
+        if self.manager.is_some() {
+            let directory = notify::make_directory(reserved.directory())?;
+            self.request.notify_directory = Some(directory);
+        }
+        let plan = self.plan().context(|| format!("create {}", self.id))?;
+        let Self { id, bundle, request, manager, handover, trace, .. } = self;
         let doing = || format!("create {id}");
-        let reserved = store.reserve(id)?;
-        if manager.is_some() {
-            request.notify_directory = Some(notify::make_directory(reserved.directory())?);
-        }
-        let span = trace.span("plan");
-        let plan = bundle.plan(id, &request).context(doing)?;
-        drop(span);
-        for warning in &plan.warnings {
-            log::warn(warning);
-        }
         let cgroup = cgroup_plan(&plan)?;
-        let record = Record { cgroup: Cgroup::planned(cgroup), ..draft(bundle, &plan) };
+        let rdt = bundle.spec.intel_rdt.as_ref();
+        let rdt = rdt.map(|rdt| Prepared::of(rdt, id)).transpose().context(doing)?;
+        let record = Record {
+            cgroup: Cgroup::planned(cgroup),
+            rdt: rdt.as_ref().map(|rdt| rdt.rdt.clone()),
+            ..draft(bundle, &plan)
+        };
         reserved.draft(&record)?;
         point("draft")?;
+        if let Some(rdt) = &rdt {
+            rdt.make().context(doing)?;
+        }
         let mut newborn = Newborn {
             record,
             reserved: &reserved,
@@ -94,6 +100,7 @@ impl Create<'_> {
             directory: reserved.directory(),
             init: None,
             hooks: Some(&bundle.spec.hooks),
+            rdt: rdt.as_ref().map(|rdt| &rdt.rdt),
             streams: handover.streams,
             host: &bundle.host,
             trace,
@@ -104,20 +111,42 @@ impl Create<'_> {
         let launched = match launched {
             Ok(launched) => launched,
             Err(error) => {
-                // The runtime-spec: a hook that failed before had a counterpart, which may have something to undo.
-                if record.pid != 0 {
-                    record.run_poststop_hooks();
-                }
-                return Err(error);
+                run_counterparts(&record);
+                return Err(undo(rdt.as_ref(), error));
             }
         };
-        let (pid, pidfd) = (launched.pid, launched.pidfd);
+        let Launched { pid, pidfd, devices, .. } = launched;
         let container = reserved.into_container(record)?;
         let born = Born { container, pidfd, master, notify };
         match handover.pid_file.map_or(Ok(()), |file| write_pid_file(file, pid)) {
             Ok(()) => Ok(born),
-            Err(error) => Err(abandon(born.container, error)),
+            Err(error) => {
+                let error = undo(rdt.as_ref(), abandon(born.container, error));
+                Err(devices.into_iter().fold(error, |error, devices| devices.put_back(error)))
+            }
         }
+    }
+
+    /// The plan of it; what is odd about it is said.
+    fn plan(&self) -> Result<Plan> {
+        let _span = self.trace.span("plan");
+        let plan = self.bundle.plan(self.id, &self.request)?;
+        plan.warnings.iter().for_each(|warning| log::warn(warning));
+        Ok(plan)
+    }
+}
+
+/// The runtime-spec: a hook that failed before had a counterpart, which may have something to undo.
+fn run_counterparts(record: &Record) {
+    if record.pid != 0 {
+        record.run_poststop_hooks();
+    }
+}
+
+fn undo(rdt: Option<&Prepared<'_>>, error: Error) -> Error {
+    match rdt.map_or(Ok(()), Prepared::undo) {
+        Ok(()) => error,
+        Err(left) => error.while_undoing(left),
     }
 }
 
@@ -148,6 +177,7 @@ fn draft(bundle: &Bundle, plan: &Plan) -> Record {
         pid: 0,
         start_time: 0,
         cgroup: Cgroup::default(),
+        rdt: None,
         created: Timestamp::now().rfc3339_nano(),
         annotations: spec.annotations.clone(),
         hooks: LateHooks {

@@ -70,6 +70,7 @@ impl Exec<'_> {
             directory: container.directory(),
             init: Some(init.as_fd()),
             hooks: None,
+            rdt: container.record.rdt.as_ref(),
             streams: handover.streams,
             host: &bundle.host,
             trace: self.trace,
@@ -85,6 +86,10 @@ impl Exec<'_> {
 
     fn plan(&self, cgroup: &Cgroup) -> Result<Plan> {
         let Self { container, bundle, process, .. } = self;
+        let mut host = bundle.host.clone();
+        if process.has_labels() {
+            host.ask_security();
+        }
         let request = Request {
             preserve_fds: self.handover.preserve_fds,
             home: home_of(process, &container.record.rootfs),
@@ -95,9 +100,10 @@ impl Exec<'_> {
             cgroup_join: cgroup.needs_join(),
             profile: bundle.spec.seccomp.clone(),
             personality: bundle.spec.personality,
+            memory_policy: bundle.spec.memory_policy.clone(),
             gid_map: bundle.spec.id_maps.gid.clone(),
         };
-        Plan::exec(&container.record.id, process, &bundle.host, &request, &exec)
+        Plan::exec(&container.record.id, process, &host, &request, &exec)
     }
 }
 

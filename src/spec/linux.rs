@@ -1,14 +1,17 @@
 //! The `linux` object, taken apart: each field goes to the module that knows it.
 //!
-//! It knows which fields there are, and which this version refuses. It refuses to know what they mean.
+//! It knows which fields there are. It refuses to know what they mean.
 //! What a newcomer would get wrong: namespaces come first, because half of the other fields only make sense in one that
 //! the container does not share with the host.
 
 use super::at::At;
 use super::devices::DeviceNode;
+use super::memory_policy::MemoryPolicy;
 use super::mounts::Propagation;
 use super::namespaces::{IdMaps, Namespaces, TimeOffsets};
+use super::net_devices::NetDevice;
 use super::options;
+use super::rdt::IntelRdt;
 use super::resources::{CgroupPath, Resources};
 use super::seccomp::Profile;
 use super::sysctl;
@@ -25,6 +28,7 @@ pub(super) struct Linux {
     pub id_maps: IdMaps,
     pub time_offsets: TimeOffsets,
     pub devices: Vec<DeviceNode>,
+    pub net_devices: Vec<NetDevice>,
     pub cgroups_path: Option<CgroupPath>,
     pub resources: Resources,
     pub rootfs_propagation: Option<Propagation>,
@@ -33,6 +37,9 @@ pub(super) struct Linux {
     pub sysctl: BTreeMap<String, String>,
     pub seccomp: Option<Profile>,
     pub personality: Option<u32>,
+    pub memory_policy: Option<MemoryPolicy>,
+    pub mount_label: Option<String>,
+    pub intel_rdt: Option<IntelRdt>,
 }
 
 impl Linux {
@@ -56,22 +63,13 @@ impl Linux {
             intel_rdt,
             memory_policy,
         } = linux;
-        for (key, present) in [
-            ("netDevices", net_devices.is_some_and(|devices| !devices.0.is_empty())),
-            ("mountLabel", mount_label.is_some_and(|label| !label.is_empty())),
-            ("intelRdt", intel_rdt.is_some()),
-            ("memoryPolicy", memory_policy.is_some()),
-        ] {
-            if present {
-                return Err(at.key(key).unsupported(format!("rrun does not handle {key} yet")));
-            }
-        }
         let namespaces = Namespaces::read(at.key("namespaces"), namespaces)?;
         let propagation = rootfs_propagation.filter(|word| !word.is_empty());
         Ok(Self {
             id_maps: IdMaps::read(&at, uid_mappings, gid_mappings, &namespaces.user)?,
             time_offsets: TimeOffsets::read(at.key("timeOffsets"), time_offsets, &namespaces.time)?,
             devices: DeviceNode::read_all(at.key("devices"), devices, warnings)?,
+            net_devices: NetDevice::read_all(at.key("netDevices"), net_devices, &namespaces)?,
             cgroups_path: CgroupPath::read(at.key("cgroupsPath"), cgroups_path)?,
             resources: match resources {
                 Some(Object(resources)) => {
@@ -91,6 +89,15 @@ impl Linux {
                 None => None,
             },
             personality: read_personality(at.key("personality"), personality)?,
+            memory_policy: match memory_policy {
+                Some(Object(policy)) => Some(MemoryPolicy::read(at.key("memoryPolicy"), policy)?),
+                None => None,
+            },
+            mount_label: mount_label.map(Text::into_string).filter(|label| !label.is_empty()),
+            intel_rdt: match intel_rdt {
+                Some(Object(rdt)) => Some(IntelRdt::read(at.key("intelRdt"), rdt, warnings)?),
+                None => None,
+            },
             namespaces,
         })
     }

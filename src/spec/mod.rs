@@ -11,11 +11,16 @@ mod devices;
 mod hooks;
 mod limits;
 mod linux;
+mod memory_policy;
 mod mounts;
 mod namespaces;
+mod net_devices;
+mod number_set;
 mod options;
 mod process;
+mod rdt;
 mod resources;
+mod scheduling;
 mod seccomp;
 mod sysctl;
 mod wire;
@@ -24,13 +29,20 @@ pub mod words;
 pub use capabilities::{CapSet, Capabilities};
 pub use devices::{DeviceAccess, DeviceKind, DeviceNode, DeviceNumber, DeviceRule};
 pub use hooks::{Hook, HookPhase, Hooks};
+pub use memory_policy::MemoryPolicy;
+pub(crate) use memory_policy::flag_names as memory_flag_names;
 pub use mounts::{FsType, IdMapped, Mount, MountAttrs, Propagation, PropagationMode};
 pub use namespaces::{IdMap, IdMaps, Namespace, NamespaceKind, Namespaces, TimeOffsets};
+pub use net_devices::NetDevice;
+pub use number_set::NumberSet;
 pub use process::{Privileges, Process, Rlimit, Terminal, User};
+pub use rdt::{Clos, IntelRdt};
 pub use resources::{
     BlockIo, CgroupPath, Cpu, DeviceRate, DeviceWeight, HugePages, Limit, Memory, Network, Rdma,
     Resources,
 };
+pub(crate) use scheduling::flag_names as scheduler_flag_names;
+pub use scheduling::{ExecAffinity, IoPriority, Scheduler};
 pub use seccomp::{Action, Arch, Comparator, Condition, FilterFlag, Profile, Rule};
 
 #[cfg(doc)]
@@ -74,6 +86,8 @@ pub struct Spec {
     pub time_offsets: TimeOffsets,
     /// `linux.devices`: nodes to make besides the default ones.
     pub devices: Vec<DeviceNode>,
+    /// `linux.netDevices`: devices to move into the network namespace, which is not the host's; by name.
+    pub net_devices: Vec<NetDevice>,
     /// `linux.cgroupsPath`, or `None` when the runtime chooses.
     pub cgroups_path: Option<CgroupPath>,
     /// `linux.resources`.
@@ -91,6 +105,12 @@ pub struct Spec {
     pub seccomp: Option<Profile>,
     /// `linux.personality.domain`: `PER_LINUX` (0) or `PER_LINUX32` (8).
     pub personality: Option<u32>,
+    /// `linux.memoryPolicy`.
+    pub memory_policy: Option<MemoryPolicy>,
+    /// `linux.mountLabel`: the SELinux context of what is mounted.
+    pub mount_label: Option<String>,
+    /// `linux.intelRdt`.
+    pub intel_rdt: Option<IntelRdt>,
     /// What is odd but no error (an unknown capability, say): one lower-case line each, logged by `main`.
     pub warnings: Vec<String>,
 }
@@ -110,6 +130,13 @@ impl Spec {
         Ok(spec)
     }
 
+    /// Whether anything in it is a label of a security module.
+    #[must_use]
+    pub fn has_labels(&self) -> bool {
+        self.mount_label.is_some() || self.process.as_ref().is_some_and(Process::has_labels)
+    }
+
+    #[allow(clippy::too_many_lines, reason = "one line for each field: a table")]
     fn read(at: At<'_>, config: wire::Config<'_>, bundle: &Path) -> Result<Self> {
         let mut warnings = Vec::new();
         let wire::Config {
@@ -160,6 +187,7 @@ impl Spec {
             id_maps: linux.id_maps,
             time_offsets: linux.time_offsets,
             devices: linux.devices,
+            net_devices: linux.net_devices,
             cgroups_path: linux.cgroups_path,
             resources: linux.resources,
             rootfs_propagation: linux.rootfs_propagation,
@@ -168,6 +196,9 @@ impl Spec {
             sysctl: linux.sysctl,
             seccomp: linux.seccomp,
             personality: linux.personality,
+            memory_policy: linux.memory_policy,
+            mount_label: linux.mount_label,
+            intel_rdt: linux.intel_rdt,
             warnings,
         })
     }

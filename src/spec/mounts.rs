@@ -138,6 +138,28 @@ pub(super) struct Surroundings<'a> {
 }
 
 impl Mount {
+    /// Reads mounts that are no part of a configuration: a list of them, or an object with one as `mounts`; also answers
+    /// what is odd but no error. `user` is the user namespace of the container that they are for.
+    ///
+    /// # Errors
+    /// [`Kind::Spec`](crate::error::Kind::Spec), with the JSON pointer of the field as config.json would have it.
+    pub fn parse_list(
+        json: &[u8],
+        bundle: &Path,
+        user: &Namespace,
+    ) -> Result<(Vec<Self>, Vec<String>)> {
+        let is_list = json.trim_ascii_start().first() == Some(&b'[');
+        let whole = if is_list { [b"{\"mounts\":", json, b"}"].concat() } else { json.to_owned() };
+        let wire::MountList { mounts } = wire::parse(&whole)?;
+        let mut warnings = Vec::new();
+        let around = Surroundings { bundle, user };
+        let mounts = Self::read_all(At::DOCUMENT.key("mounts"), mounts, around, &mut warnings)?;
+        if mounts.is_empty() {
+            return Err(At::DOCUMENT.key("mounts").wrong("there is no mount in the list"));
+        }
+        Ok((mounts, warnings))
+    }
+
     pub(super) fn read_all(
         at: At<'_>,
         list: wire::Objects<wire::Mount<'_>>,

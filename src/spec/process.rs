@@ -6,6 +6,7 @@
 
 use super::at::At;
 use super::capabilities::Capabilities;
+use super::scheduling::{ExecAffinity, IoPriority, Scheduler};
 use super::wire;
 use super::wire::{Object, Text};
 use crate::error::Result;
@@ -37,6 +38,14 @@ pub struct Process {
     pub oom_score_adj: Option<i32>,
     /// `apparmorProfile`.
     pub apparmor_profile: Option<String>,
+    /// `selinuxLabel`.
+    pub selinux_label: Option<String>,
+    /// `scheduler`.
+    pub scheduler: Option<Scheduler>,
+    /// `ioPriority`.
+    pub io_priority: Option<IoPriority>,
+    /// `execCPUAffinity`, which only an exec looks at.
+    pub exec_affinity: ExecAffinity,
 }
 
 /// `process.terminal`, with the size of the console in character cells.
@@ -118,6 +127,12 @@ impl Process {
         Ok((process, warnings))
     }
 
+    /// Whether it shall have a label of a security module.
+    #[must_use]
+    pub fn has_labels(&self) -> bool {
+        self.apparmor_profile.is_some() || self.selinux_label.is_some()
+    }
+
     pub(super) fn read(
         at: At<'_>,
         process: wire::Process<'_>,
@@ -141,16 +156,6 @@ impl Process {
             io_priority,
             exec_cpu_affinity,
         } = process;
-        for (key, present) in [
-            ("scheduler", scheduler.is_some()),
-            ("ioPriority", io_priority.is_some()),
-            ("execCPUAffinity", exec_cpu_affinity.is_some()),
-            ("selinuxLabel", selinux_label.is_some_and(|label| !label.is_empty())),
-        ] {
-            if present {
-                return Err(at.key(key).unsupported(format!("rrun does not set {key} yet")));
-            }
-        }
         if command_line.is_some() {
             warnings.push(at.key("commandLine").warning("ignored: only Windows has command lines"));
         }
@@ -171,6 +176,19 @@ impl Process {
             rlimits: read_rlimits(at.key("rlimits"), rlimits)?,
             oom_score_adj: read_oom_score(at.key("oomScoreAdj"), oom_score_adj)?,
             apparmor_profile: apparmor_profile.map(Text::into_string).filter(|p| !p.is_empty()),
+            selinux_label: selinux_label.map(Text::into_string).filter(|p| !p.is_empty()),
+            scheduler: match scheduler {
+                Some(Object(scheduler)) => Some(Scheduler::read(at.key("scheduler"), scheduler)?),
+                None => None,
+            },
+            io_priority: match io_priority {
+                Some(Object(io)) => Some(IoPriority::read(at.key("ioPriority"), io)?),
+                None => None,
+            },
+            exec_affinity: match exec_cpu_affinity {
+                Some(Object(affinity)) => ExecAffinity::read(at.key("execCPUAffinity"), affinity)?,
+                None => ExecAffinity::default(),
+            },
         })
     }
 }

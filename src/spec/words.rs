@@ -3,7 +3,7 @@
 //! It knows the tables of this layer, and says what they say: there is no second list to keep true.
 //! What a newcomer would get wrong: recognised does not mean that this host can do it; that is not what `features` asks.
 
-use super::{capabilities::CapSet, namespaces, options, seccomp};
+use super::{capabilities::CapSet, memory_policy, namespaces, options, seccomp};
 
 fn names<T>(table: &'static [(&'static str, T)]) -> impl Iterator<Item = &'static str> {
     table.iter().map(|(name, _)| *name)
@@ -43,6 +43,16 @@ pub fn seccomp_architectures() -> impl Iterator<Item = &'static str> {
 /// `linux.seccomp.flags`
 pub fn seccomp_flags() -> impl Iterator<Item = &'static str> {
     names(seccomp::FLAGS)
+}
+
+/// `linux.memoryPolicy.mode`
+pub fn memory_modes() -> impl Iterator<Item = &'static str> {
+    names(memory_policy::MODES)
+}
+
+/// `linux.memoryPolicy.flags`
+pub fn memory_flags() -> impl Iterator<Item = &'static str> {
+    names(memory_policy::FLAGS)
 }
 
 /// `hooks`, in the order in which they run.

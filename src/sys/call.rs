@@ -49,13 +49,14 @@ pub enum Call {
     CopyUp,
     Mmap,
     NotADirectory,
+    Label,
 }
 
 impl Call {
     /// Its number on the wire, back.
     #[must_use]
     pub fn from_number(number: u16) -> Self {
-        const ALL: [Call; 40] = [
+        const ALL: [Call; 41] = [
             Call::Step,
             Call::Receive,
             Call::Send,
@@ -96,6 +97,7 @@ impl Call {
             Call::CopyUp,
             Call::Mmap,
             Call::NotADirectory,
+            Call::Label,
         ];
         ALL.get(usize::from(number)).copied().unwrap_or(Call::Step)
     }

@@ -7,6 +7,7 @@ use crate::script::{Call, Checkpoint, Handle, Op, SLOTS, Script, Slot};
 use crate::wire::{FRAME_SIZE, Frame, Tag};
 use crate::{
     Errno, Fd, NewFd, clone, console, cred, fd, limits, mount, ns, path, program, rights, rootfs,
+    schedule,
 };
 
 /// Why a step failed.
@@ -128,6 +129,12 @@ fn perform(op: &Op<'_>, state: &mut State) -> Done {
         Op::Await => state.wait(),
         Op::Fail(errno) => Err(Fault { call: Call::Step, errno, detail: 0 }),
 
+        Op::Affinity(Some(cpus)) => schedule::set_affinity(cpus).at(Call::Step),
+        Op::Affinity(None) => {
+            schedule::reset_affinity();
+            Ok(())
+        }
+        Op::MemoryPolicy { mode, nodes } => schedule::set_memory_policy(mode, nodes).at(Call::Step),
         Op::JoinCgroups { tasks } => join_cgroups(tasks),
         Op::Join { fd, kinds } => ns::join(fd, kinds).at(Call::SetNs),
         Op::Unshare { kinds } => ns::unshare(kinds).at(Call::Unshare),
@@ -169,7 +176,7 @@ fn perform(op: &Op<'_>, state: &mut State) -> Done {
             rootfs::symlink(target, state.fd(dir), name, replace)
         }
         Op::OpenNull { path, device, out } => rootfs::open_device(state, path, device, out),
-        Op::Mask { place, null, empty } => rootfs::mask(state, &place, null, empty),
+        Op::Mask { place, null, empty, label } => rootfs::mask(state, &place, null, empty, label),
         Op::ReadOnly { place } => rootfs::read_only(state, &place),
         Op::Pivot { root } => enter(state.fd(root), mount::pivot_here, Call::Pivot),
         Op::MoveRoot { root } => enter(state.fd(root), mount::move_here_to_root, Call::Chroot),

@@ -192,6 +192,16 @@ pub fn detach(path: &CStr) -> Result<()> {
     Errno::check(answer).map(drop)
 }
 
+/// The same by a name that is a link of procfs to the mount itself.
+///
+/// # Errors
+/// As the call.
+pub fn detach_named(link: &CStr) -> Result<()> {
+    // SAFETY: `link` is NUL-terminated and only read.
+    let answer = unsafe { libc::syscall(libc::SYS_umount2, link.as_ptr(), libc::MNT_DETACH) };
+    Errno::check(answer).map(drop)
+}
+
 /// mount(2) `MS_MOVE` of the working directory onto `/`, then chroot(2): what `--no-pivot` asks for, where the root is
 /// an initramfs that can't be pivoted.
 ///

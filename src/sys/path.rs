@@ -129,6 +129,25 @@ pub fn is_mount_root(fd: Fd) -> Result<bool> {
     Ok(unsafe { stat.assume_init() }.stx_attributes & STATX_ATTR_MOUNT_ROOT != 0)
 }
 
+/// The number of the mount that a descriptor is on, statx(2): since Linux 6.8 one that no other mount will have.
+///
+/// # Errors
+/// As statx(2).
+pub fn mount_id(fd: Fd) -> Result<u64> {
+    const STATX_MNT_ID: u32 = 0x1000;
+    const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
+    let mut stat = core::mem::MaybeUninit::<libc::statx>::uninit();
+    // Which of the two it is follows from the kernel alone. SAFETY: as in `is_mount_root`.
+    let answer = unsafe {
+        let (path, flags) = (c"".as_ptr(), libc::AT_EMPTY_PATH);
+        let mask = STATX_MNT_ID | STATX_MNT_ID_UNIQUE;
+        libc::syscall(libc::SYS_statx, fd, path, flags, mask, stat.as_mut_ptr())
+    };
+    Errno::check(answer)?;
+    // SAFETY: the call succeeded, so it filled the struct.
+    Ok(unsafe { stat.assume_init() }.stx_mnt_id)
+}
+
 /// Opens one name in a directory, never following a symbolic link.
 ///
 /// # Errors

@@ -84,6 +84,12 @@ fn new_mount(fs: &FileSystem<'_>, mode: Option<u32>) -> Result<Fd, Fault> {
     api::fs_create(context).at(Call::FsconfigCreate)?;
     let tree = api::fs_mount(context, fs.attrs).at(Call::Fsmount)?.into_raw();
     path::close(context);
+    if let Some(label) = fs.label {
+        let root = path::open_child(tree, c".", libc::O_RDONLY).at(Call::Stat)?.into_raw();
+        let value = label.to_bytes_with_nul();
+        crate::xattr::set(root, c"security.selinux", value).at(Call::Label)?;
+        path::close(root);
+    }
     Ok(tree)
 }
 
@@ -276,7 +282,13 @@ pub(crate) fn open_device(state: &mut State, device_path: &CStr, device: u64, ou
 }
 
 /// Hides what is at a place. All directories share one empty, read-only tmpfs, made for the first of them.
-pub(crate) fn mask(state: &mut State, place: &Place<'_>, null: Handle, empty: Slot) -> Done {
+pub(crate) fn mask(
+    state: &mut State,
+    place: &Place<'_>,
+    null: Handle,
+    empty: Slot,
+    label: Option<&CStr>,
+) -> Done {
     let place = match resolve(state.fd(place.root), place.path, Create::No) {
         Err(Errno(libc::ENOENT | libc::ENOTDIR)) => return Ok(()),
         other => other.at(Call::Openat2Target)?.into_raw(),
@@ -284,7 +296,7 @@ pub(crate) fn mask(state: &mut State, place: &Place<'_>, null: Handle, empty: Sl
     let source = if path::stat(place).at(Call::Stat)?.is_directory() {
         let known = state.fd(Handle::Slot(empty));
         if known < 0 {
-            let first = empty_directory()?;
+            let first = empty_directory(label)?;
             api::attach(first, place).at(Call::MoveMount)?;
             path::close(place);
             // Attached, it belongs to this mount namespace and can be cloned for the next.
@@ -302,15 +314,22 @@ pub(crate) fn mask(state: &mut State, place: &Place<'_>, null: Handle, empty: Sl
     Ok(())
 }
 
-fn empty_directory() -> Result<Fd, Fault> {
+fn empty_directory(label: Option<&CStr>) -> Result<Fd, Fault> {
     let size: crate::script::Parameter<'_> = (c"size", Some(c"0"));
     let inodes: crate::script::Parameter<'_> = (c"nr_inodes", Some(c"1"));
     let attrs = api::ATTR_RDONLY | api::ATTR_NOSUID | api::ATTR_NODEV | api::ATTR_NOEXEC;
-    let parameters = &[size, inodes];
-    new_mount(
-        &FileSystem { fs_type: c"tmpfs", parameters, attrs, inherit_mode: false, may_enter: false },
-        Some(0o755),
-    )
+    let with_context = [size, inodes, (c"context", label)];
+    let without = [size, inodes];
+    let parameters = if label.is_some() { &with_context[..] } else { &without };
+    let tmpfs = FileSystem {
+        fs_type: c"tmpfs",
+        parameters,
+        attrs,
+        inherit_mode: false,
+        label: None,
+        may_enter: false,
+    };
+    new_mount(&tmpfs, Some(0o755))
 }
 
 pub(crate) fn read_only(state: &State, place: &Place<'_>) -> Done {

@@ -57,6 +57,8 @@ pub struct FileSystem<'a> {
     pub attrs: u64,
     /// A tmpfs without `mode=` takes the permission bits of the directory it covers.
     pub inherit_mode: bool,
+    /// What SELinux calls its root, where the file system can't be mounted with a context.
+    pub label: Option<&'a CStr>,
     /// Nothing is started before the new root is entered: the child's working directory may be any.
     pub may_enter: bool,
 }
@@ -130,6 +132,10 @@ pub enum Op<'a> {
     /// Fails with this errno: fault injection.
     Fail(i32),
 
+    /// sched_setaffinity(2); none is every processor that the cgroup has.
+    Affinity(Option<&'a [u64]>),
+    /// set_mempolicy(2), the mode with its flags.
+    MemoryPolicy { mode: u32, nodes: &'a [u64] },
     /// Moves the caller into v1 cgroups, by their open `tasks` files.
     JoinCgroups { tasks: &'a [Fd] },
     /// setns(2).
@@ -186,7 +192,8 @@ pub enum Op<'a> {
     /// symlinkat(2); what is there already stays, unless `replace`.
     Symlink { target: &'a CStr, dir: Handle, name: &'a CStr, replace: bool },
     /// Hides a file behind /dev/null, a directory behind an empty read-only tmpfs kept in `empty`. Nothing there: nothing done.
-    Mask { place: Place<'a>, null: Handle, empty: Slot },
+    /// `label`: the context of the tmpfs.
+    Mask { place: Place<'a>, null: Handle, empty: Slot, label: Option<&'a CStr> },
     /// A host device opened for later, proved to be the character device of this number.
     OpenNull { path: &'a CStr, device: u64, out: Slot },
     /// A read-only bind of what is there. Nothing there: nothing done.

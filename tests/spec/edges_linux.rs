@@ -8,38 +8,6 @@ const LINUX: &[Case] = &[
     ("unknown-linux", &[("/linux/xUnknown", "1")], Parses(|_| true)),
     ("no-linux", &[("/linux", "")], Parses(|s| s.namespaces.pid == Namespace::Inherit)),
     (
-        "netDevices",
-        &[("/linux/netDevices", r#"{"eth0": {"name": "c0"}, "e1": {}}"#)],
-        Fails("rrun does not handle netDevices yet (at /linux/netDevices)"),
-    ),
-    ("netDevices-empty", &[("/linux/netDevices", "{}")], Parses(|_| true)),
-    (
-        "memoryPolicy",
-        &[(
-            "/linux/memoryPolicy",
-            r#"{"mode": "MPOL_BIND", "nodes": "0-1", "flags": ["MPOL_F_STATIC_NODES"]}"#,
-        )],
-        Fails("rrun does not handle memoryPolicy yet (at /linux/memoryPolicy)"),
-    ),
-    (
-        "memoryPolicy-unknown-mode",
-        &[("/linux/memoryPolicy", r#"{"mode": "MPOL_FOO", "nodes": "0"}"#)],
-        Fails("rrun does not handle memoryPolicy yet (at /linux/memoryPolicy)"),
-    ),
-    (
-        "intelRdt",
-        &[(
-            "/linux/intelRdt",
-            r#"{"closID": "x", "schemata": ["L3:0=f"], "enableMonitoring": true, "enableCMT": true}"#,
-        )],
-        Fails("rrun does not handle intelRdt yet (at /linux/intelRdt)"),
-    ),
-    (
-        "mountLabel",
-        &[("/linux/mountLabel", r#""x""#)],
-        Fails("rrun does not handle mountLabel yet (at /linux/mountLabel)"),
-    ),
-    (
         "ns-unknown",
         &[("/linux/namespaces", r#"[{"type": "foo"}]"#)],
         Fails(

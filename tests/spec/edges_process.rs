@@ -167,40 +167,6 @@ const PROCESS: &[Case] = &[
         Parses(|s| process(s).privileges == Privileges::NoNew),
     ),
     ("no-nnp", &[], Parses(|s| process(s).privileges == Privileges::MayGain)),
-    (
-        "apparmor",
-        &[("/process/apparmorProfile", r#""x""#)],
-        Parses(|s| process(s).apparmor_profile.as_deref() == Some("x")),
-    ),
-    (
-        "selinux",
-        &[("/process/selinuxLabel", r#""a:b""#)],
-        Fails("rrun does not set selinuxLabel yet (at /process/selinuxLabel)"),
-    ),
-    ("selinux-empty", &[("/process/selinuxLabel", r#""""#)], Parses(|_| true)),
-    (
-        "scheduler",
-        &[(
-            "/process/scheduler",
-            r#"{"policy": "SCHED_DEADLINE", "flags": ["SCHED_FLAG_DL_OVERRUN"], "runtime": 10}"#,
-        )],
-        Fails("rrun does not set scheduler yet (at /process/scheduler)"),
-    ),
-    (
-        "scheduler-ext",
-        &[("/process/scheduler", r#"{"policy": "SCHED_OTHER"}"#)],
-        Fails("rrun does not set scheduler yet (at /process/scheduler)"),
-    ),
-    (
-        "ioPriority",
-        &[("/process/ioPriority", r#"{"class": "IOPRIO_CLASS_BE", "priority": 4}"#)],
-        Fails("rrun does not set ioPriority yet (at /process/ioPriority)"),
-    ),
-    (
-        "execCPUAffinity",
-        &[("/process/execCPUAffinity", r#"{"initial": "0-1", "final": "2,3"}"#)],
-        Fails("rrun does not set execCPUAffinity yet (at /process/execCPUAffinity)"),
-    ),
 ];
 
 #[test]

@@ -12,6 +12,8 @@ use rrun::spec::Spec;
 /// A case, the machine (`v2`, `hybrid`, or `*`), and the refusal: its kind and the field it names.
 const REFUSED: &[(&str, &str, Kind, &str)] = &[
     ("no-process", "*", Kind::Spec, "/process"),
+    // What SCHED_DEADLINE forbids to do after it is set.
+    ("scheduler-deadline-hook", "*", Kind::Spec, "/process/scheduler"),
     // Fields of cgroup v1 that v2 has nothing for.
     ("mem", "v2", Kind::Unsupported, "/linux/resources/memory/swappiness"),
     ("cpu", "v2", Kind::Unsupported, "/linux/resources/cpu/realtimeRuntime"),

@@ -11,7 +11,7 @@ use std::ffi::OsStr;
 pub(super) use tables::GLOBALS;
 use tables::{
     CREATING, DELETING, EXECUTING, EXPLAINING, ID, KILLING, LISTING, LISTING_PROCESSES, MONITORED,
-    RUNNING, SPECIFYING, UNPACKING, UPDATING, WAITING, WATCHING,
+    MOUNTING, RUNNING, SPECIFYING, UNPACKING, UPDATING, WAITING, WATCHING,
 };
 
 /// A flag or a positional.
@@ -65,12 +65,13 @@ pub(super) enum Verb {
     Spec,
     Features,
     Wait,
+    Mounts,
     Explain,
     Unpack,
 }
 
 impl Verb {
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Run,
         Self::Create,
         Self::Start,
@@ -87,6 +88,7 @@ impl Verb {
         Self::Spec,
         Self::Features,
         Self::Wait,
+        Self::Mounts,
         Self::Explain,
         Self::Unpack,
     ];
@@ -109,6 +111,7 @@ impl Verb {
             Self::Spec => "spec",
             Self::Features => "features",
             Self::Wait => "wait",
+            Self::Mounts => "mounts",
             Self::Explain => "explain",
             Self::Unpack => "unpack",
         }
@@ -136,6 +139,7 @@ impl Verb {
             Self::Spec => "Write a config.json to begin with",
             Self::Features => "Print what this runtime supports, as JSON",
             Self::Wait => "Wait for a container's end, and end with its exit code",
+            Self::Mounts => "Add mounts to a running container, or remove them again",
             Self::Explain => "Print the plan of a container, step by step, and do nothing",
             Self::Unpack => "Make a bundle from an image archive",
         }
@@ -157,6 +161,7 @@ impl Verb {
             Self::Spec => &[SPECIFYING],
             Self::Features => &[],
             Self::Wait => &[WAITING, ID],
+            Self::Mounts => &[MOUNTING],
             Self::Explain => &[EXPLAINING],
             Self::Unpack => &[UNPACKING],
         }

@@ -1,11 +1,13 @@
-//! The values of `wait`.
+//! The values of `wait` and `mounts`.
 //!
-//! What a newcomer would get wrong: without `--format json` the exit code is the container's, so nothing is printed.
+//! What a newcomer would get wrong: `mounts` is one verb with two actions, as in crun; the action is a positional, and
+//! understood here.
 
-use super::taken::Taken;
+use super::taken::{Taken, wrong};
 use super::watch::duration;
 use crate::error::Result;
 use crate::id::ContainerId;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// `wait`.
@@ -19,6 +21,26 @@ pub struct WaitArgs {
     pub timeout: Option<Duration>,
 }
 
+/// `mounts`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountsArgs {
+    /// What to do.
+    pub action: MountsAction,
+    /// In which container.
+    pub id: ContainerId,
+    /// The list; `None` is standard input.
+    pub file: Option<PathBuf>,
+}
+
+/// What `mounts` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MountsAction {
+    /// Mounts all of the list, or nothing.
+    Add,
+    /// Unmounts what was added at the destinations of the list.
+    Remove,
+}
+
 impl WaitArgs {
     pub(super) fn take(taken: &mut Taken) -> Result<Self> {
         let json = taken.parsed("format", |text| match text {
@@ -30,5 +52,23 @@ impl WaitArgs {
             duration(text).ok_or("write a number with its unit, such as 5s, 500ms or 1m30s")
         })?;
         Ok(Self { id: taken.id()?, json: json.unwrap_or(false), timeout })
+    }
+}
+
+impl MountsArgs {
+    pub(super) fn take(taken: &mut Taken) -> Result<Self> {
+        let action = taken.text("ACTION")?.unwrap_or_default();
+        let action = match action.as_str() {
+            "add" => MountsAction::Add,
+            "remove" => MountsAction::Remove,
+            _ => {
+                return Err(
+                    wrong("ACTION", &action, "is not understood").hint("write add or remove")
+                );
+            }
+        };
+        let file = taken.required_path("FILE")?;
+        let file = (file.as_os_str() != "-").then_some(file);
+        Ok(Self { action, id: taken.id()?, file })
     }
 }

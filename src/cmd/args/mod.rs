@@ -24,7 +24,7 @@ mod whom;
 
 pub use exec::ExecArgs;
 pub use flags::tree;
-pub use live::WaitArgs;
+pub use live::{MountsAction, MountsArgs, WaitArgs};
 pub use request::{
     CreateArgs, ExplainArgs, Globals, ListArgs, ListFormat, PauseArgs, Request, ResumeArgs,
     Rootless, RunArgs, SpecArgs, StartArgs, StateArgs, UnpackArgs,

@@ -6,7 +6,7 @@
 
 use super::exec::ExecArgs;
 use super::flags::Verb;
-use super::live::WaitArgs;
+use super::live::{MountsArgs, WaitArgs};
 use super::taken::Taken;
 use super::update::UpdateArgs;
 use super::watch::{EventsArgs, PsArgs};
@@ -79,6 +79,8 @@ pub enum Request {
     Features,
     /// `wait`
     Wait(WaitArgs),
+    /// `mounts`
+    Mounts(MountsArgs),
     /// `explain`
     Explain(ExplainArgs),
     /// `unpack`
@@ -299,6 +301,7 @@ impl Request {
             }),
             Verb::Features => Self::Features,
             Verb::Wait => Self::Wait(WaitArgs::take(taken)?),
+            Verb::Mounts => Self::Mounts(MountsArgs::take(taken)?),
             Verb::Explain => Self::Explain(ExplainArgs {
                 id: taken.optional_id()?,
                 bundle: taken.path("bundle")?,

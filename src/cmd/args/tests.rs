@@ -264,12 +264,16 @@ fn flags_of_update_are_fields_of_the_configuration() {
             "blockIO": { "weight": 100 },
         }))
     );
-    for name in ["l3-cache-schema", "mem-bw-schema"] {
-        let line = format!("update --{name} L3:0=f web");
-        let error = understand(&line).unwrap_err().error;
-        assert_eq!(error.kind(), Kind::Unsupported);
-        assert!(error.to_string().contains(&format!("--{name}")), "{error}");
-    }
+    let schemata = |line: &str| match request(line) {
+        Request::Update(args) => (args.source, args.schemata),
+        other => panic!("{line}: {other:?}"),
+    };
+    let (source, [l3, bandwidth]) = schemata("update --l3-cache-schema L3:0=f web");
+    assert_eq!(source, UpdateSource::Flags(serde_json::json!({})));
+    assert_eq!((l3.as_deref(), bandwidth), (Some("L3:0=f"), None));
+    let (source, [_, bandwidth]) = schemata("update -r FILE --mem-bw-schema MB:0=20 web");
+    assert_eq!(source, UpdateSource::File("FILE".into()));
+    assert_eq!(bandwidth.as_deref(), Some("MB:0=20"));
 }
 
 #[test]

@@ -17,6 +17,8 @@ pub struct UpdateArgs {
     pub id: ContainerId,
     /// What to change.
     pub source: UpdateSource,
+    /// `--l3-cache-schema` and `--mem-bw-schema`: fields of `linux.intelRdt`, which is beside `linux.resources`.
+    pub schemata: [Option<String>; 2],
 }
 
 /// Where the new limits are written.
@@ -59,7 +61,17 @@ const FIELDS: [(&str, &str, &str, As); 16] = [
     ("pids-limit", "pids", "limit", As::Number),
 ];
 
-const SCHEMATA: [&str; 2] = ["l3-cache-schema", "mem-bw-schema"];
+/// A flag and its field.
+const SCHEMATA: [(&str, &str); 2] = [
+    ("l3-cache-schema", "/linux/intelRdt/l3CacheSchema"),
+    ("mem-bw-schema", "/linux/intelRdt/memBwSchema"),
+];
+
+/// The flag that is this field of `linux.intelRdt`.
+#[must_use]
+pub fn schema_flag_of(pointer: &str) -> Option<&'static str> {
+    SCHEMATA.iter().find(|(_, field)| *field == pointer).map(|(flag, _)| *flag)
+}
 
 /// The flag that is the field at `pointer` of `linux.resources`.
 #[must_use]
@@ -71,13 +83,11 @@ pub fn flag_of(pointer: &str) -> Option<&'static str> {
 
 impl UpdateArgs {
     pub(super) fn take(taken: &mut Taken) -> Result<Self> {
-        for name in SCHEMATA {
-            if taken.text(name)?.is_some() {
-                let message =
-                    format!("--{name}: this rrun does not divide caches or memory bandwidth");
-                return Err(Error::new(Kind::Unsupported, message).hint("leave the flag away"));
-            }
-        }
+        let mut schema = |flag| -> Result<Option<String>> {
+            Ok(taken.text(flag)?.filter(|text| !text.is_empty()))
+        };
+        let schemata = [schema(SCHEMATA[0].0)?, schema(SCHEMATA[1].0)?];
+        let divides = schemata.iter().any(Option::is_some);
         let (id, resources) = (taken.id()?, taken.path("resources")?);
         let mut fields = Map::new();
         let mut given = None;
@@ -98,13 +108,13 @@ impl UpdateArgs {
             }
             (Some(path), None) if path.as_os_str() == "-" => UpdateSource::StandardInput,
             (Some(path), None) => UpdateSource::File(path),
-            (None, Some(_)) => UpdateSource::Flags(fields.into()),
-            (None, None) => {
+            (None, given) if given.is_some() || divides => UpdateSource::Flags(fields.into()),
+            (None, _) => {
                 return Err(Error::new(Kind::Usage, "nothing to change")
                     .hint("give a limit such as --memory 64m, or --resources FILE"));
             }
         };
-        Ok(Self { id, source })
+        Ok(Self { id, source, schemata })
     }
 }
 

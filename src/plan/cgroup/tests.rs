@@ -5,8 +5,9 @@ mod engines;
 use super::*;
 use crate::id::{HostPath, InnerPath};
 use crate::spec::{
-    BlockIo, Capabilities, CgroupPath, Cpu, DeviceRate, DeviceWeight, Hooks, HugePages, IdMaps,
-    Limit, Memory, Namespaces, Network, Privileges, Process, Rdma, Terminal, TimeOffsets, User,
+    BlockIo, Capabilities, CgroupPath, Cpu, DeviceRate, DeviceWeight, ExecAffinity, Hooks,
+    HugePages, IdMaps, Limit, Memory, Namespaces, Network, Privileges, Process, Rdma, Terminal,
+    TimeOffsets, User,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -34,6 +35,10 @@ fn spec(path: Option<CgroupPath>, resources: Resources) -> Spec {
         sysctl: BTreeMap::new(),
         seccomp: None,
         personality: None,
+        memory_policy: None,
+        mount_label: None,
+        net_devices: vec![],
+        intel_rdt: None,
         warnings: Vec::new(),
     }
 }
@@ -50,6 +55,10 @@ fn process_of_root() -> Process {
         rlimits: Vec::new(),
         oom_score_adj: None,
         apparmor_profile: None,
+        selinux_label: None,
+        scheduler: None,
+        io_priority: None,
+        exec_affinity: ExecAffinity::default(),
     }
 }
 

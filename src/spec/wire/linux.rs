@@ -1,11 +1,10 @@
 //! `linux` as JSON, but for its two big children, `resources` and `seccomp`.
 //!
 //! It knows names and JSON types only.
-//! What a newcomer would get wrong: `netDevices: {}` asks for nothing, so its keys are read even though each is refused.
+//! What a newcomer would get wrong: `netDevices: {}` asks for nothing, and so does `eth0: {}` of it: that one keeps its name.
 
-use super::{Entries, Object, Objects, Resources, Seccomp, Text, Texts};
+use super::{Entries, MemoryPolicy, Object, Objects, Resources, Seccomp, Text, Texts};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 /// `linux`
 #[derive(Deserialize)]
@@ -16,7 +15,7 @@ pub struct Linux<'a> {
     pub gid_mappings: Objects<IdMapping>,
     pub time_offsets: Option<Entries<Object<TimeOffset>>>,
     pub devices: Objects<Device<'a>>,
-    pub net_devices: Option<Entries<IgnoredAny>>,
+    pub net_devices: Option<Entries<Object<NetDevice<'a>>>>,
     pub cgroups_path: Option<Text<'a>>,
     pub resources: Option<Object<Resources<'a>>>,
     pub rootfs_propagation: Option<Text<'a>>,
@@ -26,8 +25,8 @@ pub struct Linux<'a> {
     pub sysctl: Option<Entries<Text<'a>>>,
     pub seccomp: Option<Object<Seccomp<'a>>>,
     pub personality: Option<Object<Personality<'a>>>,
-    pub intel_rdt: Option<IgnoredAny>,
-    pub memory_policy: Option<IgnoredAny>,
+    pub intel_rdt: Option<Object<IntelRdt<'a>>>,
+    pub memory_policy: Option<Object<MemoryPolicy<'a>>>,
 }
 
 /// One of `linux.namespaces`
@@ -68,6 +67,29 @@ pub struct Device<'a> {
     pub file_mode: Option<u32>,
     pub uid: Option<u32>,
     pub gid: Option<u32>,
+}
+
+/// One of `linux.netDevices`
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+pub struct NetDevice<'a> {
+    pub name: Option<Text<'a>>,
+}
+
+/// `linux.intelRdt`; the two last were replaced by `enableMonitoring` in 1.3.0
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+pub struct IntelRdt<'a> {
+    #[serde(rename = "closID")]
+    pub clos_id: Option<Text<'a>>,
+    pub schemata: Texts<'a>,
+    pub l3_cache_schema: Option<Text<'a>>,
+    pub mem_bw_schema: Option<Text<'a>>,
+    pub enable_monitoring: Option<bool>,
+    #[serde(rename = "enableCMT")]
+    pub enable_cmt: Option<bool>,
+    #[serde(rename = "enableMBM")]
+    pub enable_mbm: Option<bool>,
 }
 
 /// `linux.personality`

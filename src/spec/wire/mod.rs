@@ -10,15 +10,19 @@ mod linux;
 mod locate;
 mod process;
 mod resources;
+mod scheduling;
 mod seccomp;
 mod text;
 
-pub use linux::{Device, IdMapping, Linux, Namespace, Personality, TimeOffset};
+pub use linux::{
+    Device, IdMapping, IntelRdt, Linux, Namespace, NetDevice, Personality, TimeOffset,
+};
 pub use process::{Capabilities, ConsoleSize, Hook, Hooks, Mount, Process, Rlimit, User};
 pub use resources::{
     BlockIo, Cpu, DeviceRule, HugePageLimit, InterfacePriority, Memory, Network, Pids, Rdma,
     Resources, ThrottleDevice, WeightDevice,
 };
+pub use scheduling::{ExecCpuAffinity, IoPriority, MemoryPolicy, Scheduler};
 pub use seccomp::{Argument, Seccomp, Syscall};
 pub use text::{Entries, Object, Text};
 
@@ -49,6 +53,13 @@ pub struct Config<'a> {
     pub solaris: Option<IgnoredAny>,
     pub freebsd: Option<IgnoredAny>,
     pub zos: Option<IgnoredAny>,
+}
+
+/// `mounts` alone.
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+pub struct MountList<'a> {
+    pub mounts: Objects<Mount<'a>>,
 }
 
 /// `root`

@@ -1,12 +1,11 @@
 //! `process`, `mounts` and `hooks` as JSON.
 //!
 //! It knows names and JSON types only.
-//! What a newcomer would get wrong: [`IgnoredAny`] marks an object that is refused whole; it is still looked at.
+//! What a newcomer would get wrong: `process` is also a document of its own, that of `exec --process`.
 
 use super::linux::IdMapping;
-use super::{Object, Objects, Text, Texts};
+use super::{ExecCpuAffinity, IoPriority, Object, Objects, Scheduler, Text, Texts};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 /// `process`
 #[derive(Deserialize)]
@@ -25,10 +24,10 @@ pub struct Process<'a> {
     pub apparmor_profile: Option<Text<'a>>,
     pub oom_score_adj: Option<i64>,
     pub selinux_label: Option<Text<'a>>,
-    pub scheduler: Option<IgnoredAny>,
-    pub io_priority: Option<IgnoredAny>,
+    pub scheduler: Option<Object<Scheduler<'a>>>,
+    pub io_priority: Option<Object<IoPriority<'a>>>,
     #[serde(rename = "execCPUAffinity")]
-    pub exec_cpu_affinity: Option<IgnoredAny>,
+    pub exec_cpu_affinity: Option<Object<ExecCpuAffinity<'a>>>,
 }
 
 /// `process.consoleSize`

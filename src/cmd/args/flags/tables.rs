@@ -128,8 +128,8 @@ pub(super) const UPDATING: &[Flag] = &[
     value("memory-reservation", None, "BYTES", "Memory that is reclaimed last"),
     value("memory-swap", None, "BYTES", "Memory and swap together; -1 for no limit"),
     value("pids-limit", None, "N", "Processes; -1 for no limit"),
-    value("l3-cache-schema", None, "SCHEMA", "Not done by this version"),
-    value("mem-bw-schema", None, "SCHEMA", "Not done by this version"),
+    value("l3-cache-schema", None, "SCHEMA", "Processor caches, such as L3:0=f;1=f"),
+    value("mem-bw-schema", None, "SCHEMA", "Memory bandwidth, such as MB:0=50;1=50"),
 ];
 
 pub(super) const LISTING_PROCESSES: &[Flag] = &[LISTING[0]];
@@ -155,6 +155,12 @@ pub(super) const EXPLAINING: &[Flag] = &[
 pub(super) const WAITING: &[Flag] = &[
     value("format", Some('f'), "FORMAT", "text or json [default: text]"),
     value("timeout", None, "TIME", "Give up after this, such as 5s [default: never]"),
+];
+
+pub(super) const MOUNTING: &[Flag] = &[
+    positional("ACTION", Takes::Required, "add or remove"),
+    ID[0],
+    positional("FILE", Takes::Required, "A JSON list of mounts as in config.json; - is stdin"),
 ];
 
 pub(super) const UNPACKING: &[Flag] = &[

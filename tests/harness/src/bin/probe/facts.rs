@@ -41,6 +41,9 @@ const FACTS: &[(&str, Fact)] = &[
     ("cgroup", cgroup),
     ("timens_offsets", || line("/proc/self/timens_offsets")),
     ("personality", || line("/proc/self/personality")),
+    ("schedule", schedule),
+    ("memory_policy", memory_policy),
+    ("labels", labels),
     ("winsize", || json!(raw::window(0).ok())),
     ("processes", processes),
 ];
@@ -112,6 +115,35 @@ fn status() -> Value {
         "memory_nodes": fields.get("Mems_allowed_list"),
         "ignored_signals": fields.get("SigIgn"), "blocked_signals": fields.get("SigBlk"),
     })
+}
+
+/// Fields 19, 40 and 41 of proc_pid_stat(5), and what sched(7) calls the deadline's.
+fn schedule() -> Value {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name, field 2, may have spaces; it ends with the last parenthesis.
+    let after = stat.rsplit_once(") ").map_or("", |(_, after)| after);
+    let field = |n: usize| after.split(' ').nth(n - 3).and_then(|text| text.parse::<i64>().ok());
+    let sched = fs::read_to_string("/proc/self/sched").unwrap_or_default();
+    let pairs = sched.lines().filter_map(|line| line.split_once(':'));
+    let more: Map<String, Value> = pairs
+        .map(|(name, value)| (name.trim().to_owned(), json!(value.trim())))
+        .filter(|(name, _)| name.starts_with("dl.") || name.starts_with("uclamp."))
+        .collect();
+    json!({ "nice": field(19), "priority": field(40), "policy": field(41), "more": more })
+}
+
+/// That of a mapping that has none of its own.
+fn memory_policy() -> Value {
+    let maps = fs::read_to_string("/proc/self/numa_maps").unwrap_or_default();
+    json!(maps.lines().next().and_then(|line| line.split(' ').nth(1)))
+}
+
+fn labels() -> Value {
+    let attr = |name: &str| {
+        let text = fs::read_to_string(format!("/proc/self/attr/{name}")).ok();
+        text.map(|text| text.trim_end_matches(['\0', '\n']).to_owned())
+    };
+    json!({ "current": attr("current"), "apparmor": attr("apparmor/current"), "exec": attr("exec") })
 }
 
 fn environment() -> Value {

@@ -20,9 +20,9 @@ use crate::{Result, bench, cargo, engines, machine, target};
 /// Longer than either half has ever taken on two emulated processors.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
 
-/// Of no use in a guest: virtual machines inside an emulated one, and a file that is the same everywhere. Nor are there
+/// Of no use in a guest: virtual machines inside an emulated one, and files that are the same everywhere. Nor are there
 /// engines, whose packages it has no network for.
-const NOT_IN_GUESTS: &[&str] = &["vm", "readme"];
+const NOT_IN_GUESTS: &[&str] = &["vm", "readme", "assets"];
 
 /// What tests/services.rs runs.
 const SERVICES: &[&str] = &["postgresql", "nginx"];

@@ -36,6 +36,7 @@ cargo xtask gate FILE [--bless] [--strict]
 cargo xtask fuzz [SECONDS [TARGET…]]
                           searches for inputs that break what tests/fuzz says of any input (needs nightly, cargo-fuzz)
 cargo xtask build         both programs, static and optimized: rrun and its shim for containerd
+cargo xtask assets DIR    manual pages, and completions for bash, zsh and fish: DIR/man, DIR/completions
 cargo xtask vm [--systemd] COMMAND…
                           a command in the guest: the host's files, a kernel and cgroups of its own; with --systemd as a
                           service of systemd's
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
             println!("{}", built("rrun", "containerd-shim-rrun-v2", &["--release"])?.display());
             Ok(0)
         }),
+        "assets" => assets(rest),
         "vm" => vm(rest),
         "guest-check" => vm(&["sh".into(), "-c".into(), GUEST_FACTS.into()]),
         "help" | "--help" | "-h" => {
@@ -110,6 +112,16 @@ fn built(package: &str, binary: &str, profile: &[&str]) -> Result<PathBuf> {
     }
     let built = tally::executables(&output.stdout, "bin");
     built.into_iter().next().ok_or_else(|| format!("cargo built no {binary}"))
+}
+
+/// What a package installs beside the programs.
+fn assets(words: &[String]) -> Result<u8> {
+    let [directory] = words else { return Err("assets needs a directory to write to".into()) };
+    let directory = std::path::absolute(directory).map_err(|e| format!("{directory}: {e}"))?;
+    let mut command = cargo();
+    command.args(["run", "--quiet", "--package", "rrun", "--example", "assets", "--"]);
+    let status = command.arg(directory).status().map_err(|e| format!("cargo: {e}"))?;
+    if status.success() { Ok(0) } else { Err(format!("cargo run --example assets: {status}")) }
 }
 
 fn vm(words: &[String]) -> Result<u8> {
