@@ -227,10 +227,7 @@ impl Launch<'_> {
             devices: None,
         };
         let attended = point("clone")
-            .and_then(|()| match is_outside {
-                true => parent.cgroup.attach(parent.pid),
-                false => self.guard_devices(parent.cgroup, directory.as_ref()),
-            })
+            .and_then(|()| self.settle(&parent, directory.as_ref(), is_outside))
             .and_then(|()| parent.attend(&opened, owner));
         if let Some(clock) = &clock {
             let steps = self.plan.steps.iter().map(ToString::to_string);
@@ -242,6 +239,19 @@ impl Launch<'_> {
                 Ok(Child { pid, pidfd, devices })
             }
             Err(error) => Err(put_back(parent.devices, end(&parent.pidfd, error))),
+        }
+    }
+
+    /// What the child's cgroup lacks: the guard of its devices, or the child.
+    fn settle(
+        &self,
+        parent: &Parent<'_>,
+        directory: Option<&OwnedFd>,
+        is_outside: bool,
+    ) -> Result<()> {
+        match is_outside {
+            true => parent.cgroup.attach(parent.pid),
+            false => self.guard_devices(parent.cgroup, directory),
         }
     }
 
