@@ -12,7 +12,7 @@ use crate::launch::notify::Proxy;
 use crate::launch::{hooks, release};
 use crate::log;
 use crate::plan::Request;
-use crate::spec::HookPhase;
+use crate::spec::{HookPhase, Resources};
 use rrun_sys::wire::Frame;
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
@@ -52,8 +52,9 @@ pub fn start(container: Container, manager: Option<&OsStr>) -> Result<()> {
 fn in_words(container: &Container, frame: &Frame) -> Error {
     let record = &container.record;
     let again =
-        Bundle::load_config(Some(&record.bundle), record.config.as_deref()).and_then(|bundle| {
-            // Who asked for limits that can't be had has been refused by now.
+        Bundle::load_config(Some(&record.bundle), record.config.as_deref()).and_then(|mut bundle| {
+            // Limits make no steps, and whether they can be had was another call's question.
+            bundle.spec.resources = Resources::default();
             let request = Request { gate: true, rootless: true, ..bundle.request() };
             bundle.plan(&record.id, &request)
         });
