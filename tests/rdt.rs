@@ -18,7 +18,12 @@ fn bundle(rdt: Value) -> Bundle {
 fn run_without_resctrl(bundle: &Bundle) -> Output {
     bundle.write_config();
     let path = bundle.path().to_string_lossy().into_owned();
-    let inner = bundle.runtime().command(["run", "--bundle", &path, bundle.id()]);
+    without_resctrl(bundle, &["run", "--bundle", &path, bundle.id()])
+}
+
+#[track_caller]
+fn without_resctrl(bundle: &Bundle, words: &[&str]) -> Output {
+    let inner = bundle.runtime().command(words);
     let script = "umount -a -t resctrl; exec \"$@\"";
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", script, "sh"]).arg(inner.get_program());
@@ -52,16 +57,16 @@ fn without_the_field_nobody_looks_for_resctrl() {
 }
 
 #[test]
-fn an_update_of_caches_needs_a_container_that_was_created_with_a_class() {
-    requires!(root, rrun);
+fn an_update_of_caches_needs_resctrl_and_changes_nothing_without() {
+    requires!(root, rrun, program("unshare"));
     let bundle = Bundle::new().args(["probe", "sleep"]);
     bundle.up();
     let update = |flag: &str, line: &str| {
-        bundle.runtime().call(["update", flag, line, "--pids-limit", "77", bundle.id()])
+        without_resctrl(&bundle, &["update", flag, line, "--pids-limit", "77", bundle.id()])
     };
     for flag in ["--l3-cache-schema", "--mem-bw-schema"] {
-        let output = update(flag, "MB:0=50").code(1);
-        output.stderr_has(flag).stderr_has("created without linux.intelRdt");
+        let output = update(flag, if flag == "--mem-bw-schema" { "MB:0=50" } else { "L3:0=f" });
+        output.code(1).stderr_has("resctrl").stderr_has("(at /linux/intelRdt); ");
     }
     update("--mem-bw-schema", "L3:0=f").code(1).stderr_has("is no line of memory bandwidth");
     bundle.delete_force().success();

@@ -27,6 +27,10 @@ mod engines;
 mod invalid;
 #[path = "spec/plans.rs"]
 mod plans;
+#[path = "spec/schema.rs"]
+mod schema;
+#[path = "spec/whole.rs"]
+mod whole;
 
 use rrun::error::Result;
 use rrun::spec::Spec;

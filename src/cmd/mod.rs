@@ -4,6 +4,7 @@
 //! printed but the answer that was asked for, because callers read standard output and standard error together.
 
 pub mod args;
+pub mod checkpoint;
 pub mod create;
 pub mod delete;
 pub mod events;
@@ -17,6 +18,7 @@ mod matching;
 pub mod mounts;
 pub mod pause;
 pub mod ps;
+pub mod restore;
 pub mod resume;
 pub mod run;
 pub mod spec;
@@ -55,6 +57,8 @@ pub fn dispatch(globals: &Globals, request: Request) -> Result<u8> {
         Request::Update(args) => update::run(globals, &args),
         Request::Ps(args) => ps::run(globals, &args),
         Request::Events(args) => events::run(globals, &args),
+        Request::Checkpoint(args) => checkpoint::run(globals, &args),
+        Request::Restore(args) => restore::run(globals, &args),
         Request::Spec(args) => spec::run(globals, &args),
         Request::Features => features::run(globals),
         Request::Wait(args) => wait::run(globals, &args),

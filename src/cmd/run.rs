@@ -41,7 +41,7 @@ pub fn run(globals: &Globals, args: &RunArgs) -> Result<u8> {
     }
 }
 
-fn supervise(supervisor: Supervisor, born: Born, keep: bool) -> Result<u8> {
+pub(super) fn supervise(supervisor: Supervisor, born: Born, keep: bool) -> Result<u8> {
     let Born { mut container, pidfd, master, notify } = born;
     let exit = match wait(supervisor, &container, &pidfd, master, notify) {
         Ok(exit) => exit,

@@ -79,6 +79,22 @@ impl ProcStat {
     }
 }
 
+/// The parent of `pid`, in the numbers of our pid namespace (0 when it is not of it); `None` when it has ended.
+///
+/// # Errors
+/// [`Kind::Kernel`] when /proc cannot be read.
+pub fn parent_of(pid: i32) -> Result<Option<i32>> {
+    let path = format!("/proc/{pid}/status");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let parent = text.lines().find_map(|line| line.strip_prefix("PPid:"));
+            Ok(parent.and_then(|parent| parent.trim().parse().ok()))
+        }
+        Err(error) if gone(&error) => Ok(None),
+        Err(error) => Err(error).context(|| format!("read {path}")),
+    }
+}
+
 fn gone(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
 }

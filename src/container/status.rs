@@ -62,6 +62,8 @@ pub enum Verb {
     Ps,
     /// Watch what it uses.
     Events,
+    /// Write it to files, and maybe end it.
+    Checkpoint,
     /// Mount more, or unmount that.
     Mounts,
 }
@@ -104,7 +106,7 @@ enum Answer {
 const fn answer(verb: Verb, status: Status) -> Answer {
     use Answer::{No, Yes};
     use Status::{Created, Creating, Paused, Running, Stopped};
-    use Verb::{Delete, Events, Exec, ExecIgnoringPause, Kill, KillAll};
+    use Verb::{Checkpoint, Delete, Events, Exec, ExecIgnoringPause, Kill, KillAll};
     use Verb::{Mounts, Pause, Ps, Resume, Start, Update};
     match (verb, status) {
         (Start, Created) => Yes,
@@ -142,6 +144,11 @@ const fn answer(verb: Verb, status: Status) -> Answer {
         (Resume, Created) => No("cannot resume a container that is not paused: created"),
         (Resume, Running) => No("cannot resume a container that is not paused: running"),
         (Resume, Stopped) => No("container not running"),
+
+        (Checkpoint, Running | Paused) => Yes,
+        (Checkpoint, Creating) => No("cannot checkpoint a container in the creating state"),
+        (Checkpoint, Created) => No("cannot checkpoint a container in the created state"),
+        (Checkpoint, Stopped) => No("cannot checkpoint a container that has stopped"),
 
         (Update | Ps | Events | Mounts, Created | Running | Paused) => Yes,
         (Update | Ps | Events | Mounts, Creating | Stopped) => No("container not running"),
@@ -215,6 +222,7 @@ mod tests {
             (Verb::Update, &[Created, Running, Paused]),
             (Verb::Ps, &[Created, Running, Paused]),
             (Verb::Events, &[Created, Running, Paused]),
+            (Verb::Checkpoint, &[Running, Paused]),
             (Verb::Mounts, &[Created, Running, Paused]),
         ] {
             for status in [Creating, Created, Running, Paused, Stopped] {

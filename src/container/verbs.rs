@@ -10,8 +10,11 @@ use super::process::ProcStat;
 use super::record::Record;
 use super::status::{Verb, demand};
 use super::{Container, not_found};
-use crate::error::{Error, Kind, Result, ResultExt};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Error, Result, ResultExt};
 use crate::launch::cgroup::{OomWatch, Stats};
+use crate::launch::rdt::{Former, Rdt};
 use crate::spec::Resources;
 use std::os::unix::fs::MetadataExt;
 
@@ -47,7 +50,7 @@ impl Container {
     /// [`Container::update`], and these lines for its class of caches and memory bandwidth, each with its field.
     ///
     /// # Errors
-    /// As [`Container::update`]; [`Kind::State`], too, when it has none.
+    /// As [`Container::update`]; [`Kind::Host`], too, without resctrl.
     pub fn update_with(
         &mut self,
         resources: &Resources,
@@ -55,25 +58,24 @@ impl Container {
     ) -> Result<()> {
         let _held = self.hold(Verb::Update)?;
         self.refresh()?;
-        let former = match (schemata, &self.record.rdt) {
-            ([], _) => None,
-            (lines, Some(rdt)) => Some(rdt.update(lines)?),
-            ([(_, field), ..], None) => {
-                let message = "the container was created without linux.intelRdt";
-                return Err(Error::new(Kind::State, message)
-                    .at(field.clone())
-                    .hint("create it with that field, if only {}"));
-            }
+        let change = match (schemata, &self.record.rdt) {
+            ([], _) => RdtChange::None,
+            (lines, Some(rdt)) => RdtChange::Lines(rdt.update(lines)?),
+            (lines, None) => RdtChange::New(Rdt::late(&self.record.id, lines, || self.pids())?),
         };
-        let cgroup = match (self.record.cgroup.update(resources), former) {
-            (Ok(cgroup), _) => cgroup,
-            (Err(error), Some(former)) => return Err(former.put_back(error)),
-            (Err(error), None) => return Err(error),
+        let cgroup = match self.record.cgroup.update(resources) {
+            Ok(cgroup) => cgroup,
+            Err(error) => return Err(change.put_back(error)),
         };
-        if cgroup == self.record.cgroup {
+        let rdt = match change {
+            RdtChange::New(rdt) => Some(rdt),
+            RdtChange::None | RdtChange::Lines(_) => self.record.rdt.clone(),
+        };
+        if cgroup == self.record.cgroup && rdt == self.record.rdt {
             return Ok(());
         }
         self.record.cgroup = cgroup;
+        self.record.rdt = rdt;
         self.record.amend(&self.directory)
     }
 
@@ -138,5 +140,25 @@ impl Container {
         };
         demand(verb, self.status()?, &self.record.id)?;
         Ok(lock)
+    }
+}
+
+/// What an update did to caches and memory bandwidth.
+enum RdtChange {
+    None,
+    Lines(Former),
+    New(Rdt),
+}
+
+impl RdtChange {
+    fn put_back(self, error: Error) -> Error {
+        match self {
+            Self::None => error,
+            Self::Lines(former) => former.put_back(error),
+            Self::New(rdt) => match rdt.remove() {
+                Ok(()) => error,
+                Err(left) => error.while_undoing(left),
+            },
+        }
     }
 }

@@ -36,6 +36,8 @@ pub struct Host {
     pub last_cap: u8,
     /// Our permitted capabilities, bit *n* for number *n*.
     pub permitted_caps: u64,
+    /// The version of Landlock, for a configuration that asks for it; else 0, and nobody asked.
+    pub landlock: u32,
     /// The security modules in force; asked for by [`Host::ask_security`], and none before.
     pub security: Security,
 }
@@ -66,6 +68,7 @@ impl Host {
             cgroup: CgroupHost::probe(euid != 0 || !initial_user_namespace, own_cgroup)?,
             last_cap: last_capability(),
             permitted_caps: rrun_sys::facts::permitted_capabilities()?,
+            landlock: 0,
             security: Security::default(),
         })
     }
@@ -118,6 +121,7 @@ impl Host {
             cgroup: CgroupHost::fixture(),
             last_cap: 40,
             permitted_caps: all,
+            landlock: 6,
             security: Security { apparmor: true, selinux: true },
         }
     }

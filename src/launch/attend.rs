@@ -207,7 +207,18 @@ impl Parent<'_> {
 
     /// The child ended without a word.
     fn killed(&self) -> Error {
-        let how = match reap::wait(self.pidfd.as_raw_fd()) {
+        let ended = reap::wait(self.pidfd.as_raw_fd());
+        let is_new = matches!(self.launch.place, Place::New(_));
+        if matches!(ended, Ok(Ended::Signal(libc::SIGKILL)))
+            && is_new
+            && self.cgroup.has_run_out_of_memory()
+        {
+            let message = "the kernel killed the container's set-up for want of memory";
+            return Error::new(Kind::Child, message)
+                .at("/linux/resources/memory/limit")
+                .hint("raise the limit: the set-up itself needs some of it");
+        }
+        let how = match ended {
             Ok(Ended::Signal(signal)) => format!("was killed by signal {signal}"),
             Ok(Ended::Code(code)) => format!("ended with exit status {code}"),
             Err(_) => "ended".to_owned(),

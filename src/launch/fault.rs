@@ -90,6 +90,11 @@ fn sentence(step: &Step, call: Call, frame: &Frame) -> String {
             },
             _ => "fsconfig".to_owned(),
         },
+        Call::LandlockCreate => "landlock_create_ruleset".to_owned(),
+        Call::LandlockRestrictSelf => "landlock_restrict_self".to_owned(),
+        Call::LandlockAddRule | Call::Openat2Target if matches!(step.act, Act::Landlock(_)) => {
+            landlock_rule(&step.act, frame.detail as usize)
+        }
         Call::Openat2Target => "openat2 of the path in the rootfs".to_owned(),
         Call::Openat2Source => "open of the source".to_owned(),
         Call::CreateTarget => "making the path in the rootfs".to_owned(),
@@ -98,12 +103,21 @@ fn sentence(step: &Step, call: Call, frame: &Frame) -> String {
         Call::NotADirectory => "what is there is no directory".to_owned(),
         Call::OutsideRoot => "the directory is outside the container".to_owned(),
         Call::OpenPtmx => "openat2(\"/dev/pts/ptmx\")".to_owned(),
-        Call::Label => "fsetxattr(\"security.selinux\")".to_owned(),
         Call::CopyUp => "copying what the tmpfs covers".to_owned(),
         Call::FsconfigCreate => "fsconfig(FSCONFIG_CMD_CREATE)".to_owned(),
         Call::OpenTree => "open_tree(OPEN_TREE_CLONE)".to_owned(),
         other => format!("{other:?}").to_lowercase().replace("mountsetattr", "mount_setattr"),
     }
+}
+
+/// The rule that could not be added: of a path, or of a port.
+fn landlock_rule(act: &Act, index: usize) -> String {
+    let path = match act {
+        Act::Landlock(rules) => rules.paths.get(index),
+        _ => None,
+    };
+    let path = path.map(|(path, _)| path.to_string_lossy());
+    format!("landlock_add_rule of /{}", path.unwrap_or_default().trim_start_matches("./"))
 }
 
 fn single_call(act: &Act) -> &'static str {
@@ -124,6 +138,7 @@ fn single_call(act: &Act) -> &'static str {
         Act::Capabilities { .. } => "capset",
         Act::Ambient { .. } => "prctl(PR_CAP_AMBIENT)",
         Act::NoNewPrivileges => "prctl(PR_SET_NO_NEW_PRIVS)",
+        Act::DenyWriteExecute => "prctl(PR_SET_MDWE)",
         Act::CloseFrom(_) => "close_range",
         Act::Seccomp { .. } => "seccomp(SECCOMP_SET_MODE_FILTER)",
         _ => "the step",
@@ -131,6 +146,7 @@ fn single_call(act: &Act) -> &'static str {
 }
 
 /// What to do about it, where the errno tells.
+#[allow(clippy::too_many_lines, reason = "one answer for each errno: a table")]
 fn hint(step: &Step, call: Call, errno: i32) -> Option<&'static str> {
     match (&step.act, call, errno) {
         (Act::Rlimit { .. }, _, libc::EPERM) => {
@@ -164,6 +180,12 @@ fn hint(step: &Step, call: Call, errno: i32) -> Option<&'static str> {
         ),
         (Act::Mount { .. }, Call::NotADirectory, _) => {
             Some("the image has a link or a file there: it must be a directory")
+        }
+        (Act::Landlock(_), Call::Openat2Target, libc::ENOENT) => {
+            Some("make the path in the image, remove its rule, or say \"mode\": \"bestEffort\"")
+        }
+        (Act::DenyWriteExecute, _, libc::EINVAL) => {
+            Some("this needs Linux 6.3: remove the annotation org.rrun.mdwe")
         }
         (Act::Sysctl { .. }, _, libc::ENOENT) => Some("this kernel has no such sysctl"),
         (Act::Label { who: Label::Apparmor, .. }, Call::Write, libc::ENOENT) => {

@@ -9,6 +9,7 @@ use crate::plan::Plan;
 use crate::plan::step::{Act, At, BindSource, EMPTY, InnerHook, NULL, NewFs, ParentFd, ROOT, Step};
 use crate::spec::NumberSet;
 use rrun_sys::Fd;
+use rrun_sys::landlock::{PathRule, Ruleset};
 use rrun_sys::mount::Reach;
 use rrun_sys::script::{
     FileSystem, Handle, HookCall, NotifyTo, Op, Parameter, Place, Script, Slot, Source, Strings,
@@ -66,7 +67,23 @@ pub fn with_script<R>(
     then: impl FnOnce(&Script<'_>) -> Result<R>,
 ) -> Result<R> {
     let Storage { tasks, parameters, candidates, mut pointers } = Storage::of(plan, opened);
+    let landlock = plan.steps.iter().find_map(|step| match &step.act {
+        Act::Landlock(rules) => Some(rules),
+        _ => None,
+    });
+    let paths: Vec<PathRule<'_>> = landlock
+        .into_iter()
+        .flat_map(|rules| &rules.paths)
+        .map(|(path, access)| PathRule { path, access: *access })
+        .collect();
+    let ruleset = landlock.map(|rules| Ruleset {
+        handled: rules.handled,
+        paths: &paths,
+        ports: &rules.ports,
+        lenient: rules.lenient,
+    });
     let mut lowering = Lowering {
+        ruleset: ruleset.as_ref(),
         tasks: &tasks,
         plan,
         opened,
@@ -92,6 +109,7 @@ pub fn with_script<R>(
 }
 
 struct Lowering<'a> {
+    ruleset: Option<&'a Ruleset<'a>>,
     tasks: &'a [Fd],
     plan: &'a Plan,
     opened: &'a Opened,
@@ -219,6 +237,8 @@ impl<'a> Lowering<'a> {
             },
             Act::Ambient { set, last } => Op::Ambient { set: *set, last: *last },
             Act::NoNewPrivileges => Op::NoNewPrivileges,
+            Act::DenyWriteExecute => Op::DenyWriteExecute,
+            Act::Landlock(_) => Op::Landlock(self.ruleset.ok_or_else(out_of_step)?),
             Act::WorkingDirectory { path, lenient } => {
                 Op::WorkingDirectory { path, lenient: *lenient }
             }

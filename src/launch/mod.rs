@@ -20,6 +20,7 @@
 mod attend;
 pub mod cgroup;
 pub mod console;
+pub mod criu;
 pub mod fault;
 mod gate;
 pub mod home;

@@ -32,6 +32,11 @@ const LINKS: [(&str, &str); 5] = [
     ("core", "/proc/kcore"),
 ];
 
+/// The paths of the nodes that every container has.
+pub fn defaults<'a>() -> impl Iterator<Item = &'a str> {
+    DEFAULT.iter().map(|(path, ..)| *path)
+}
+
 /// Makes the default nodes, the configuration's, and the links. A `/dev` bound from outside is complete already.
 pub fn nodes(spec: &Spec, host: &Host, steps: &mut Steps) -> Result<()> {
     let mut directories: Vec<InnerPath> = Vec::new();

@@ -6,8 +6,10 @@
 //! that can't be enforced, a capability that can't be granted, a profile that can't be compiled is known here.
 
 pub mod cgroup;
+pub mod checkpoint;
 pub mod device_filter;
 mod devices;
+mod harden;
 mod identity;
 mod labels;
 mod namespaces;
@@ -142,6 +144,7 @@ impl Plan {
             &mut steps,
             &mut warnings,
         )?;
+        harden::harden(&spec.hardening, host, &mut steps, &mut warnings)?;
         identity::finish(request.preserve_fds, &mut steps);
         process::check_scheduler(process, &steps.list)?;
         Ok(Self {

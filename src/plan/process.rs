@@ -3,11 +3,12 @@
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::id::{ContainerId, HostPath};
+use crate::plan::harden::harden;
 use crate::plan::identity::{self, Privileges};
 use crate::plan::labels;
 use crate::plan::step::{Act, Phase, Step, Steps};
 use crate::plan::{Join, ParentFd, Plan, Request, text, texts};
-use crate::spec::{IdMap, MemoryPolicy, Process, Profile, Terminal};
+use crate::spec::{Hardening, IdMap, MemoryPolicy, Process, Profile, Terminal};
 use rrun_sys::script::Checkpoint;
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -31,6 +32,8 @@ pub struct ExecRequest {
     pub cgroup_join: bool,
     /// `linux.seccomp` of its configuration.
     pub profile: Option<Profile>,
+    /// What its annotations take away.
+    pub hardening: Hardening,
     /// `linux.personality`.
     pub personality: Option<u32>,
     /// `linux.memoryPolicy`.
@@ -213,6 +216,7 @@ pub fn exec(
     };
     let notify =
         identity::become_user(process, &setting, host, &privileges, &mut steps, &mut warnings)?;
+    harden(&exec.hardening, host, &mut steps, &mut warnings)?;
     identity::finish(request.preserve_fds, &mut steps);
     check_scheduler(process, &steps.list)?;
     Ok(Plan {

@@ -6,6 +6,7 @@ use crate::host::Host;
 use crate::plan::step::{Act, At, BindSource, NewFs};
 use crate::plan::{Label, Phase, Plan, identity, processors};
 use crate::spec::{Clos, Spec};
+use rrun_sys::landlock::Handled;
 use rrun_sys::mount::{ATTR_NODEV, ATTR_NOEXEC, ATTR_NOSUID, ATTR_RDONLY, Attr};
 use rrun_sys::script::{Changes, Checkpoint};
 use serde_json::{Value, json};
@@ -123,6 +124,13 @@ pub fn act(act: &Act, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Act::Ambient { set: 0, .. } => f.write_str("no ambient capabilities"),
         Act::Ambient { set, .. } => write!(f, "ambient {}", identity::names(*set).join(" ")),
         Act::NoNewPrivileges => f.write_str("no new privileges"),
+        Act::DenyWriteExecute => f.write_str("no memory becomes executable later"),
+        Act::Landlock(rules) => {
+            let (paths, ports) = (rules.paths.len(), rules.ports.len());
+            let Handled { files, network, scopes } = rules.handled;
+            write!(f, "landlock: files {files:#x}, ports {network:#x}, scopes {scopes:#x}; ")?;
+            write!(f, "{paths} rules of paths, {ports} of ports")
+        }
         Act::WorkingDirectory { path, lenient: true } => {
             write!(f, "enter {} if root may", path.to_string_lossy())
         }

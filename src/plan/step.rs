@@ -7,6 +7,7 @@
 
 use crate::plan::{Label, show};
 use crate::spec::{MemoryPolicy, NumberSet};
+use rrun_sys::landlock::{Handled, PortRule};
 use rrun_sys::script::{Changes, Checkpoint, Slot};
 use rrun_sys::seccomp::Instruction;
 use std::borrow::Cow;
@@ -142,6 +143,19 @@ pub struct InnerHook {
     pub timeout: i32,
 }
 
+/// A ruleset of Landlock that this kernel takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LandlockRules {
+    /// What it forbids unless a rule allows it.
+    pub handled: Handled,
+    /// Rights at and below paths, relative to the root.
+    pub paths: Vec<(CString, u64)>,
+    /// Rights on ports.
+    pub ports: Vec<PortRule>,
+    /// See [`rrun_sys::landlock::Ruleset::lenient`].
+    pub lenient: bool,
+}
+
 /// What a step does; see the op of the same name.
 #[allow(
     missing_docs,
@@ -198,6 +212,8 @@ pub enum Act {
     Capabilities { effective: u64, permitted: u64, inheritable: u64 },
     Ambient { set: u64, last: u8 },
     NoNewPrivileges,
+    DenyWriteExecute,
+    Landlock(LandlockRules),
     WorkingDirectory { path: CString, lenient: bool },
     Announce,
     Seccomp { instructions: Vec<Instruction>, flags: u32, notifies: bool, description: String },

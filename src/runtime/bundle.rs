@@ -65,6 +65,9 @@ impl Bundle {
         };
         let config = config.is_some().then_some(file);
         let mut host = Host::probe(own_cgroup)?;
+        if spec.hardening.landlock.is_some() {
+            host.landlock = rrun_sys::landlock::version();
+        }
         if spec.has_labels() {
             host.ask_security();
         }

@@ -158,14 +158,14 @@ pub fn abandon(container: Container, error: Error) -> Error {
     }
 }
 
-fn cgroup_plan(plan: &Plan) -> Result<&crate::plan::cgroup::CgroupPlan> {
+pub(super) fn cgroup_plan(plan: &Plan) -> Result<&crate::plan::cgroup::CgroupPlan> {
     plan.cgroup
         .as_ref()
         .ok_or_else(|| Error::new(Kind::Internal, "a container's plan has no cgroup"))
 }
 
 /// The record, as far as it is known before there is a process.
-fn draft(bundle: &Bundle, plan: &Plan) -> Record {
+pub(super) fn draft(bundle: &Bundle, plan: &Plan) -> Record {
     let spec = &bundle.spec;
     Record {
         version: VERSION,

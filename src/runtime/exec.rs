@@ -99,6 +99,7 @@ impl Exec<'_> {
             kinds: container.record.namespaces.entered,
             cgroup_join: cgroup.needs_join(),
             profile: bundle.spec.seccomp.clone(),
+            hardening: bundle.spec.hardening.clone(),
             personality: bundle.spec.personality,
             memory_policy: bundle.spec.memory_policy.clone(),
             gid_map: bundle.spec.id_maps.gid.clone(),

@@ -5,13 +5,18 @@
 //! with many threads, so nothing here may change what a process has only once: directory, mask, signals, environment.
 
 mod bundle;
+mod checkpoint;
 mod create;
 mod exec;
+mod images;
+mod restore;
 mod start;
 
 pub use bundle::{Bundle, check_terminal};
+pub use checkpoint::{CONFIG_ANNOTATION, Checkpoint};
 pub use create::{Born, Create, abandon};
 pub use exec::{Exec, Running};
+pub use restore::Restore;
 pub use start::{run_poststart, start};
 
 use crate::error::{Result, ResultExt};

@@ -51,13 +51,14 @@ pub fn start(container: Container, manager: Option<&OsStr>) -> Result<()> {
 /// The words for a step are the plan's, made again from the bundle.
 fn in_words(container: &Container, frame: &Frame) -> Error {
     let record = &container.record;
-    let again =
-        Bundle::load_config(Some(&record.bundle), record.config.as_deref()).and_then(|mut bundle| {
+    let again = Bundle::load_config(Some(&record.bundle), record.config.as_deref()).and_then(
+        |mut bundle| {
             // Limits make no steps, and whether they can be had was another call's question.
             bundle.spec.resources = Resources::default();
             let request = Request { gate: true, rootless: true, ..bundle.request() };
             bundle.plan(&record.id, &request)
-        });
+        },
+    );
     match again {
         Ok(plan) => describe(&plan, &from_the_end(frame, record.steps, plan.steps.len()), ""),
         Err(error) => {

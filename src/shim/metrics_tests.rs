@@ -48,6 +48,7 @@ fn reading(layout: Layout) -> Stats {
             serviced: vec![entry("Read", 1), entry("Write", 2)],
             ..Io::default()
         },
+        misc: std::collections::BTreeMap::new(),
         huge_pages: [("2MB".to_owned(), Count { usage: 1, limit: Some(9), peak: 3, failures: 5 })]
             .into(),
         rdma: Rdma {

@@ -8,6 +8,7 @@
 mod at;
 mod capabilities;
 mod devices;
+mod hardening;
 mod hooks;
 mod limits;
 mod linux;
@@ -28,6 +29,7 @@ pub mod words;
 
 pub use capabilities::{CapSet, Capabilities};
 pub use devices::{DeviceAccess, DeviceKind, DeviceNode, DeviceNumber, DeviceRule};
+pub use hardening::{Hardening, Landlock, PREFIX as OUR_ANNOTATIONS};
 pub use hooks::{Hook, HookPhase, Hooks};
 pub use memory_policy::MemoryPolicy;
 pub(crate) use memory_policy::flag_names as memory_flag_names;
@@ -77,6 +79,8 @@ pub struct Spec {
     pub hooks: Hooks,
     /// `annotations`.
     pub annotations: BTreeMap<String, String>,
+    /// What annotations of ours take away.
+    pub hardening: Hardening,
     /// `linux.namespaces`, total over the eight kinds. Without `mount` there are no mounts, and nothing is masked or
     /// read-only.
     pub namespaces: Namespaces,
@@ -125,7 +129,10 @@ impl Spec {
     /// [`Kind::Spec`] when the configuration is wrong, [`Kind::Unsupported`] when it asks for what this version does not
     /// do; either with the JSON pointer of the field, unless the text is no JSON at all.
     pub fn parse(json: &[u8], bundle: &Path) -> Result<Self> {
-        let spec = Self::read(At::DOCUMENT, wire::parse(json)?, bundle)?;
+        let mut spec = Self::read(At::DOCUMENT, wire::parse(json)?, bundle)?;
+        let Self { annotations, mounts, warnings, hardening, .. } = &mut spec;
+        let at = At::DOCUMENT.key("annotations");
+        *hardening = Hardening::read(&at, annotations, mounts, warnings)?;
         check_mounts(At::DOCUMENT, &spec)?;
         Ok(spec)
     }
@@ -183,6 +190,7 @@ impl Spec {
             mounts: Mount::read_all(at.key("mounts"), mounts, around, &mut warnings)?,
             hooks: Hooks::read(at.key("hooks"), hooks)?,
             annotations: read_annotations(at.key("annotations"), annotations)?,
+            hardening: Hardening::default(),
             namespaces: linux.namespaces,
             id_maps: linux.id_maps,
             time_offsets: linux.time_offsets,

@@ -50,13 +50,16 @@ pub enum Call {
     Mmap,
     NotADirectory,
     Label,
+    LandlockCreate,
+    LandlockAddRule,
+    LandlockRestrictSelf,
 }
 
 impl Call {
     /// Its number on the wire, back.
     #[must_use]
     pub fn from_number(number: u16) -> Self {
-        const ALL: [Call; 41] = [
+        const ALL: [Call; 44] = [
             Call::Step,
             Call::Receive,
             Call::Send,
@@ -98,6 +101,9 @@ impl Call {
             Call::Mmap,
             Call::NotADirectory,
             Call::Label,
+            Call::LandlockCreate,
+            Call::LandlockAddRule,
+            Call::LandlockRestrictSelf,
         ];
         ALL.get(usize::from(number)).copied().unwrap_or(Call::Step)
     }

@@ -117,6 +117,17 @@ pub fn set_no_new_privs() -> Result<()> {
     prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
 }
 
+/// `PR_SET_MDWE` with `PR_MDWE_REFUSE_EXEC_GAIN`: no mapping is writable and executable, or becomes executable later. It is
+/// kept over execve.
+///
+/// # Errors
+/// As prctl(2): EINVAL before Linux 6.3.
+pub fn set_mdwe() -> Result<()> {
+    const PR_SET_MDWE: i32 = 65;
+    const REFUSE_EXEC_GAIN: u64 = 1;
+    prctl(PR_SET_MDWE, REFUSE_EXEC_GAIN, 0).map(drop)
+}
+
 /// `PR_SET_DUMPABLE`: whether others may look into this process (ptrace(2), /proc/PID/mem, /proc/PID/exe).
 ///
 /// # Errors

@@ -6,8 +6,8 @@
 use crate::script::{Call, Checkpoint, Handle, Op, SLOTS, Script, Slot};
 use crate::wire::{FRAME_SIZE, Frame, Tag};
 use crate::{
-    Errno, Fd, NewFd, clone, console, cred, fd, limits, mount, ns, path, program, rights, rootfs,
-    schedule,
+    Errno, Fd, NewFd, clone, console, cred, fd, landlock, limits, mount, ns, path, program, rights,
+    rootfs, schedule,
 };
 
 /// Why a step failed.
@@ -202,6 +202,8 @@ fn perform(op: &Op<'_>, state: &mut State) -> Done {
         }
         Op::Ambient { set, last } => cred::set_ambient(set, last).at(Call::Step),
         Op::NoNewPrivileges => cred::set_no_new_privs().at(Call::Step),
+        Op::DenyWriteExecute => cred::set_mdwe().at(Call::Step),
+        Op::Landlock(ruleset) => landlock::restrict(ruleset),
         Op::WorkingDirectory { path, lenient } => working_directory(path, lenient),
         Op::CloseFrom(first) => limits::close_on_exec_from(first).at(Call::Step),
         Op::Announce => program::announce(state),

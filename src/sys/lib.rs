@@ -28,6 +28,7 @@ mod errno;
 pub mod facts;
 pub mod fd;
 mod interpret;
+pub mod landlock;
 pub mod limits;
 pub mod mount;
 pub mod ns;

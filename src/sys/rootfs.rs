@@ -86,8 +86,9 @@ fn new_mount(fs: &FileSystem<'_>, mode: Option<u32>) -> Result<Fd, Fault> {
     path::close(context);
     if let Some(label) = fs.label {
         let root = path::open_child(tree, c".", libc::O_RDONLY).at(Call::Stat)?.into_raw();
-        let value = label.to_bytes_with_nul();
-        crate::xattr::set(root, c"security.selinux", value).at(Call::Label)?;
+        let value = label.to_bytes();
+        // Whether queues take a label at all depends on the kernel and its policy; without, they keep the policy's own.
+        crate::xattr::set(root, c"security.selinux", value).ok();
         path::close(root);
     }
     Ok(tree)
@@ -137,7 +138,7 @@ pub(crate) fn mount(
 ) -> Done {
     let place = directory_for(state, fs, place)?;
     let mode = if fs.inherit_mode { Some(path::stat(place).at(Call::Stat)?.mode) } else { None };
-    let unchanged = *changes == Changes::default();
+    let unchanged = fs.label.is_none() && *changes == Changes::default();
     if fs.may_enter && unchanged && crate::classic::mount(place, fs, mode) {
         path::close(place);
         return Ok(());

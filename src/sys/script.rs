@@ -9,6 +9,7 @@
 pub use crate::call::Call;
 
 use crate::Fd;
+use crate::landlock::Ruleset;
 use crate::mount::{Attr, Reach};
 use crate::seccomp::Instruction;
 use crate::trace::SharedClock;
@@ -233,6 +234,10 @@ pub enum Op<'a> {
     Ambient { set: u64, last: u8 },
     /// `PR_SET_NO_NEW_PRIVS`.
     NoNewPrivileges,
+    /// `PR_SET_MDWE`.
+    DenyWriteExecute,
+    /// landlock_restrict_self(2).
+    Landlock(&'a Ruleset<'a>),
     /// chdir(2) and the check that it led inside. `lenient`: as root, before the user is known to be allowed.
     WorkingDirectory { path: &'a CStr, lenient: bool },
     /// Everything from this number on closes at execve.

@@ -51,6 +51,27 @@ pub fn start_clean(command: &mut std::process::Command) -> &mut std::process::Co
     unsafe { command.pre_exec(reset) }
 }
 
+/// The same, and `kept` are handed on by their numbers.
+#[cfg(feature = "std")]
+pub fn start_clean_with<const N: usize>(
+    command: &mut std::process::Command,
+    kept: [crate::Fd; N],
+) -> &mut std::process::Command {
+    use std::os::unix::process::CommandExt;
+    let keep = move || {
+        for fd in kept {
+            // SAFETY: fcntl(2) with F_SETFD takes numbers only; it changes the forked process's own table.
+            let answer = unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_SETFD, 0) };
+            crate::Errno::check(answer)
+                .map_err(|errno| std::io::Error::from_raw_os_error(errno.0))?;
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec, `keep` makes raw system calls on numbers it owns: no allocation, no lock, no memory
+    // of another thread. It runs after what `start_clean` has registered.
+    unsafe { start_clean(command).pre_exec(keep) }
+}
+
 /// Makes these signals do nothing here, by a handler that does nothing. To ignore them would reach every program that is
 /// executed; a handler ends with execve. Calls that it interrupts go on.
 #[cfg(feature = "std")]

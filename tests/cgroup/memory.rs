@@ -108,6 +108,16 @@ fn a_limit_below_what_is_used_already_is_refused_on_request() {
     Leftovers::assert_none(&bundle);
 }
 
+/// Too little even for the set-up: who did it is said, and nothing is left.
+#[test]
+fn a_set_up_that_is_killed_for_want_of_memory_says_so() {
+    requires!(root, cgroup("memory"), rrun);
+    let bundle = limited(json!({ "limit": 4096 }));
+    let refused = bundle.create().code(1);
+    refused.stderr_has("for want of memory (at /linux/resources/memory/limit)");
+    Leftovers::assert_none(&bundle);
+}
+
 /// What the set-up needs is counted in the container's cgroup, too; runc 1.1 takes several megabytes there.
 #[test]
 fn a_container_with_a_megabyte_of_memory_starts() {

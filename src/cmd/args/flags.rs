@@ -4,9 +4,11 @@
 //! as raw text and understood in `request`, so that an error is ours, with the flag, the value and the fix. `value` takes
 //! one, `switch` is Go's boolean: bare or `=true`/`=false`.
 
+mod images;
 mod tables;
 
 use clap::{Arg, ArgAction, Command, builder::OsStringValueParser};
+use images::{DUMPING, IMAGES, RESTORING};
 use std::ffi::OsStr;
 pub(super) use tables::GLOBALS;
 use tables::{
@@ -62,6 +64,8 @@ pub(super) enum Verb {
     Update,
     Ps,
     Events,
+    Checkpoint,
+    Restore,
     Spec,
     Features,
     Wait,
@@ -71,7 +75,7 @@ pub(super) enum Verb {
 }
 
 impl Verb {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::Run,
         Self::Create,
         Self::Start,
@@ -85,6 +89,8 @@ impl Verb {
         Self::Update,
         Self::Ps,
         Self::Events,
+        Self::Checkpoint,
+        Self::Restore,
         Self::Spec,
         Self::Features,
         Self::Wait,
@@ -108,6 +114,8 @@ impl Verb {
             Self::Update => "update",
             Self::Ps => "ps",
             Self::Events => "events",
+            Self::Checkpoint => "checkpoint",
+            Self::Restore => "restore",
             Self::Spec => "spec",
             Self::Features => "features",
             Self::Wait => "wait",
@@ -136,6 +144,8 @@ impl Verb {
             Self::Update => "Change a container's limits",
             Self::Ps => "List a container's processes",
             Self::Events => "Print what a container uses, and when it runs out of memory",
+            Self::Checkpoint => "Write a running container to files, by CRIU",
+            Self::Restore => "Bring a container back from files, by CRIU",
             Self::Spec => "Write a config.json to begin with",
             Self::Features => "Print what this runtime supports, as JSON",
             Self::Wait => "Wait for a container's end, and end with its exit code",
@@ -158,6 +168,8 @@ impl Verb {
             Self::Update => &[UPDATING, ID],
             Self::Ps => &[LISTING_PROCESSES, ID],
             Self::Events => &[WATCHING, ID],
+            Self::Checkpoint => &[IMAGES, DUMPING, ID],
+            Self::Restore => &[IMAGES, RESTORING, ID],
             Self::Spec => &[SPECIFYING],
             Self::Features => &[],
             Self::Wait => &[WAITING, ID],

@@ -9,6 +9,7 @@
 //!       └── globals ────┘  verb  └── its own ──┘
 //! ```
 
+mod checkpoint;
 mod direct;
 mod exec;
 mod flags;
@@ -22,6 +23,7 @@ mod user;
 mod watch;
 mod whom;
 
+pub use checkpoint::{CheckpointArgs, RestoreArgs};
 pub use exec::ExecArgs;
 pub use flags::tree;
 pub use live::{MountsAction, MountsArgs, WaitArgs};

@@ -4,6 +4,7 @@
 //! the machine is absent. What a newcomer would get wrong: these are a command line's values and nothing more; a plan is
 //! made from `Spec`, `Host` and these, never from clap.
 
+use super::checkpoint::{CheckpointArgs, RestoreArgs};
 use super::exec::ExecArgs;
 use super::flags::Verb;
 use super::live::{MountsArgs, WaitArgs};
@@ -30,6 +31,8 @@ pub struct Globals {
     pub no_cgroup: bool,
     /// `--rootless`.
     pub rootless: Rootless,
+    /// `--criu`: the program; the one on PATH when absent.
+    pub criu: Option<PathBuf>,
 }
 
 /// `--rootless`.
@@ -73,6 +76,10 @@ pub enum Request {
     Ps(PsArgs),
     /// `events`
     Events(EventsArgs),
+    /// `checkpoint`
+    Checkpoint(Box<CheckpointArgs>),
+    /// `restore`
+    Restore(Box<RestoreArgs>),
     /// `spec`
     Spec(SpecArgs),
     /// `features`
@@ -267,6 +274,7 @@ impl Globals {
             systemd_cgroup: manager.as_deref().map_or(systemd, |name| name == "systemd"),
             no_cgroup: manager.as_deref() == Some("disabled"),
             rootless: rootless.unwrap_or_default(),
+            criu: taken.path("criu")?,
         })
     }
 }
@@ -294,6 +302,8 @@ impl Request {
             Verb::Update => Self::Update(UpdateArgs::take(taken)?),
             Verb::Ps => Self::Ps(PsArgs::take(taken, program)?),
             Verb::Events => Self::Events(EventsArgs::take(taken)?),
+            Verb::Checkpoint => Self::Checkpoint(Box::new(CheckpointArgs::take(taken)?)),
+            Verb::Restore => Self::Restore(Box::new(RestoreArgs::take(taken)?)),
             Verb::Spec => Self::Spec(SpecArgs {
                 bundle: taken.path("bundle")?,
                 file: taken.path("file")?,

@@ -300,7 +300,7 @@ fn an_unknown_command_exits_3_and_guesses_what_was_meant() {
         let text = refusal(given).0;
         assert!(text.ends_with(&format!("did you mean \"rrun {meant}\"?")), "{text}");
     }
-    let (text, exit) = refusal("checkpoint web");
+    let (text, exit) = refusal("snapshot web");
     assert_eq!((text.contains("rrun --help"), exit), (true, 3), "{text}");
     assert_eq!(refusal("help bogus").1, 3);
 }

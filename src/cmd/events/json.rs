@@ -31,6 +31,7 @@ fn data(stats: &Stats) -> Value {
             "current": rdma(&stats.rdma.current),
             "limit": rdma(&stats.rdma.limit),
         },
+        "misc": stats.misc.iter().map(|(name, one)| (name.clone(), count(one))).collect::<serde_json::Map<_, _>>(),
         "intel_rdt": {},
         "network_interfaces": null,
     })
@@ -104,6 +105,7 @@ fn io(stats: &Stats) -> Value {
         "ioMergedRecursive": list(&io.merged),
         "ioTimeRecursive": list(&io.time),
         "sectorsRecursive": list(&io.sectors),
+        "ioCost": list(&io.cost),
         "psi": io.pressure.as_ref().map(pressure),
     })
 }

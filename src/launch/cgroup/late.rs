@@ -77,6 +77,17 @@ impl Late {
     }
 }
 
+impl Cgroup {
+    /// Moves one process there that has no children yet.
+    ///
+    /// # Errors
+    /// [`Kind::Kernel`](crate::error::Kind::Kernel) when the kernel refuses.
+    pub fn enter(&self, pid: i32) -> Result<()> {
+        let all = self.unified.iter().chain(&self.v1);
+        all.into_iter().try_for_each(|path| move_one(pid, path, &Directory::open(path)?))
+    }
+}
+
 fn move_one(pid: i32, to: &Path, directory: &Directory) -> Result<()> {
     match directory.write("cgroup.procs", &pid.to_string()) {
         Ok(()) | Err(Errno(libc::ESRCH)) => Ok(()),

@@ -252,13 +252,14 @@ fn previous(file: &str, written: &str, text: &str) -> String {
             [major, minor].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
         })
     };
-    let keyed = ["rdma.max", "net_prio.ifpriomap"].contains(&file);
+    let keyed = ["rdma.max", "misc.max", "net_prio.ifpriomap"].contains(&file);
     if let Some(key) = key.filter(|key| keyed || is_device(key)) {
         let own = text.lines().find(|line| line.split_ascii_whitespace().next() == Some(key));
         let none = match file {
             "io.max" => "rbps=max wbps=max riops=max wiops=max",
             "io.weight" | "io.bfq.weight" => "default",
             "rdma.max" => "hca_handle=max hca_object=max",
+            "misc.max" => "max",
             _ => "0",
         };
         return own.map_or_else(|| format!("{key} {none}"), str::to_owned);
@@ -298,6 +299,8 @@ mod tests {
                 "mlx hca_handle=max hca_object=9\n",
                 "mlx hca_handle=max hca_object=9",
             ),
+            ("misc.max", "sev_es 5", "sev 10\nsev_es max\n", "sev_es max"),
+            ("misc.max", "sev 5", "sev 10\nsev_es max\n", "sev 10"),
             ("net_prio.ifpriomap", "eth0 5", "lo 0\neth0 2\n", "eth0 2"),
         ] {
             assert_eq!(previous(file, written, text), before, "{file} {written:?}");

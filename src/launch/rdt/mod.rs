@@ -19,6 +19,7 @@ use crate::error::{Error, Kind, Result, ResultExt};
 use crate::id::ContainerId;
 use crate::spec::{Clos, IntelRdt};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tree::Tree;
@@ -151,6 +152,55 @@ impl Rdt {
         })
     }
 
+    /// `update` of a container that was made without: a class of its own with these lines, and every thread of the
+    /// processes that `pids` lists in it.
+    ///
+    /// # Errors
+    /// As [`Prepared::of`], [`Prepared::make`] and [`Rdt::join`]; nothing of it is left then.
+    pub fn late(
+        id: &ContainerId,
+        lines: &[(String, String)],
+        pids: impl Fn() -> Result<Vec<i32>>,
+    ) -> Result<Self> {
+        Self::late_in(Tree::find()?, id, lines, pids)
+    }
+
+    fn late_in(
+        tree: Tree,
+        id: &ContainerId,
+        lines: &[(String, String)],
+        pids: impl Fn() -> Result<Vec<i32>>,
+    ) -> Result<Self> {
+        let wanted = IntelRdt { clos: Clos::Own, lines: lines.to_vec(), monitoring: false };
+        let prepared = Prepared::in_tree(tree, &wanted, id)?;
+        prepared.make()?;
+        match prepared.rdt.join_all(pids) {
+            Ok(()) => Ok(prepared.rdt),
+            Err(error) => Err(match prepared.undo() {
+                Ok(()) => error,
+                Err(left) => error.while_undoing(left),
+            }),
+        }
+    }
+
+    /// A thread is born where its maker is at that moment: one looks again until nobody is left outside.
+    fn join_all(&self, pids: impl Fn() -> Result<Vec<i32>>) -> Result<()> {
+        let mut joined = BTreeSet::new();
+        loop {
+            let threads = pids()?.into_iter().flat_map(threads_of);
+            let news: Vec<i32> = threads.filter(|thread| !joined.contains(thread)).collect();
+            if news.is_empty() {
+                return Ok(());
+            }
+            for thread in news {
+                match self.join(thread) {
+                    Err(error) if error.errno() != Some(libc::ESRCH) => return Err(error),
+                    _ => joined.insert(thread),
+                };
+            }
+        }
+    }
+
     /// `update`: writes these lines to the class, all of them or none; the answer puts back what was there.
     ///
     /// # Errors
@@ -192,6 +242,12 @@ impl Rdt {
             (group, class) => group.and(class),
         }
     }
+}
+
+/// What is gone has none.
+fn threads_of(pid: i32) -> Vec<i32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// What a class held before an update.

@@ -235,6 +235,27 @@ fn an_update_writes_the_lines_and_can_be_put_back() {
 }
 
 #[test]
+fn a_class_that_comes_late_gets_every_thread_and_goes_with_the_container() {
+    let fake = Fake::new();
+    let lines = IntelRdt::schemas(None, Some("MB:0=60")).unwrap();
+    let id = ContainerId::new("web").unwrap();
+    let own = i32::try_from(std::process::id()).unwrap();
+    let (stop, wait) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || wait.recv());
+    let rdt = Rdt::late_in(fake.tree(), &id, &lines, || Ok(vec![own])).unwrap();
+    drop(stop);
+    assert!(thread.join().unwrap().is_err());
+    assert_eq!(fake.read("web/schemata"), "MB:0=60\n");
+    let tasks = fake.read("web/tasks");
+    assert!(tasks.lines().count() >= 2 && tasks.lines().any(|line| line == own.to_string()));
+    rdt.remove().unwrap();
+    assert!(!fake.is_there("web"));
+    let failing = || Err(Error::new(Kind::State, "gone"));
+    assert_eq!(Rdt::late_in(fake.tree(), &id, &lines, failing).unwrap_err().kind(), Kind::State);
+    assert!(!fake.is_there("web"));
+}
+
+#[test]
 fn the_record_remembers_what_is_ours() {
     let fake = Fake::new();
     let wanted = rdt(Clos::Own, &[], true);

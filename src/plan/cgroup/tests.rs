@@ -9,11 +9,11 @@ use crate::spec::{
     HugePages, IdMaps, Limit, Memory, Namespaces, Network, Privileges, Process, Rdma, Terminal,
     TimeOffsets, User,
 };
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 fn spec(path: Option<CgroupPath>, resources: Resources) -> Spec {
     Spec {
+        hardening: crate::spec::Hardening::default(),
         version: "1.3.0".into(),
         rootfs: HostPath::from(PathBuf::from("/b/rootfs")),
         rootfs_readonly: false,

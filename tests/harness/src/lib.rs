@@ -17,6 +17,7 @@
 mod bounded;
 mod bundle;
 mod config;
+pub mod conformance;
 pub mod cpio;
 pub mod engines;
 pub mod guest;

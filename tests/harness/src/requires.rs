@@ -35,6 +35,10 @@ pub enum Need {
     SubordinateIds(&'static str),
     /// A static busybox, which the default tree then contains.
     Busybox,
+    /// CRIU works here.
+    Criu,
+    /// CRIU works here and has this of its features.
+    CriuFeature(&'static str),
     /// A program on `PATH`.
     Program(&'static str),
     /// At least this kernel.
@@ -47,6 +51,10 @@ pub enum Need {
     Systemd,
     /// The guest's ordinary user has a systemd.
     UserSystemd,
+    /// SELinux switched on at boot, and its compiler's package, unpacked; a policy is the test's own to load.
+    SeLinux,
+    /// AppArmor in force, and its parser's package, unpacked.
+    AppArmor,
     /// The runtime under test is rrun itself: the test is about something of its own.
     Rrun,
     /// The runtime under test closed the hole that the test attacks: rrun, or runc of at least this release. With
@@ -99,6 +107,12 @@ macro_rules! need {
     (busybox) => {
         $crate::requires::Need::Busybox
     };
+    (criu) => {
+        $crate::requires::Need::Criu
+    };
+    (criu_feature($name:expr)) => {
+        $crate::requires::Need::CriuFeature($name)
+    };
     (program($name:expr)) => {
         $crate::requires::Need::Program($name)
     };
@@ -116,6 +130,12 @@ macro_rules! need {
     };
     (user_systemd) => {
         $crate::requires::Need::UserSystemd
+    };
+    (selinux) => {
+        $crate::requires::Need::SeLinux
+    };
+    (apparmor) => {
+        $crate::requires::Need::AppArmor
     };
     (rrun) => {
         $crate::requires::Need::Rrun
@@ -150,6 +170,7 @@ pub fn met(marker: &str, needs: &[Need]) -> bool {
 
 /// Why `need` is not met; `None` when it is.
 #[must_use]
+#[allow(clippy::too_many_lines, reason = "one question for each need: a table")]
 pub fn missing(need: Need) -> Option<String> {
     let unless = |met: bool, why: String| (!met).then_some(why);
     match need {
@@ -186,6 +207,8 @@ pub fn missing(need: Need) -> Option<String> {
         Need::Busybox => {
             unless(busybox().is_some(), "needs a static busybox (package busybox-static)".into())
         }
+        Need::Criu => crate::engines::criu_lacks(None),
+        Need::CriuFeature(name) => crate::engines::criu_lacks(Some(name)),
         Need::Program(name) => unless(on_path(name).is_some(), format!("needs {name} on PATH")),
         Need::Kernel(major, minor) | Need::Newer(major, minor) => {
             unless(kernel() >= (major, minor), format!("needs Linux {major}.{minor}"))
@@ -200,6 +223,18 @@ pub fn missing(need: Need) -> Option<String> {
             let socket = format!("/run/user/{}/systemd/private", ORDINARY_USER.1);
             unless(Path::new(&socket).exists(), format!("needs a systemd of {}", ORDINARY_USER.0))
         }
+        Need::SeLinux => unless(
+            fs::read_to_string("/proc/filesystems").is_ok_and(|text| text.contains("selinuxfs")),
+            "needs SELinux switched on at boot".into(),
+        )
+        .or_else(|| crate::service_tree("secilc").err()),
+        Need::AppArmor => unless(
+            fs::read_to_string("/sys/module/apparmor/parameters/enabled")
+                .is_ok_and(|text| text.starts_with('Y'))
+                && fs::metadata("/sys/kernel/security/apparmor/.replace").is_ok(),
+            "needs AppArmor in force, and securityfs".into(),
+        )
+        .or_else(|| crate::service_tree("apparmor").err()),
         Need::Rrun => unless(Runtime::under_test().is_rrun(), "asks about rrun alone".into()),
         Need::Fixed(release) => unless(
             Runtime::under_test().is_rrun() || is_set("RRUN_TEST_HOLES") || is_fixed_in(release),

@@ -3,6 +3,7 @@
 //! What a newcomer would get wrong: manual pages and completions are made from these, too, so a flag that is here is
 //! documented everywhere, and one that is not does not exist.
 
+use super::images::CRIU;
 use super::{Flag, Flags, Takes};
 
 /// The flags before the verb.
@@ -28,6 +29,7 @@ pub(in crate::cmd::args) const GLOBALS: Flags = &[&[
         takes: Takes::When,
         ..value("rootless", None, "WHEN", "true, false or auto [default: auto]")
     },
+    CRIU,
     switch("version", Some('v'), "Print the version"),
 ]];
 
@@ -169,7 +171,7 @@ pub(super) const UNPACKING: &[Flag] = &[
     positional("BUNDLE", Takes::Required, "The directory to make"),
 ];
 
-const fn value(
+pub(super) const fn value(
     name: &'static str,
     short: Option<char>,
     what: &'static str,
@@ -182,7 +184,7 @@ const fn values(name: &'static str, short: char, what: &'static str, help: &'sta
     Flag { takes: Takes::Values, ..value(name, Some(short), what, help) }
 }
 
-const fn switch(name: &'static str, short: Option<char>, help: &'static str) -> Flag {
+pub(super) const fn switch(name: &'static str, short: Option<char>, help: &'static str) -> Flag {
     Flag { takes: Takes::Switch, ..value(name, short, "BOOL", help) }
 }
 

@@ -34,6 +34,8 @@ pub struct Stats {
     pub huge_pages: BTreeMap<String, Count>,
     /// RDMA devices in use, and their limits.
     pub rdma: Rdma,
+    /// Other resources that are few, such as keys of encrypted memory: by name, of cgroup2.
+    pub misc: BTreeMap<String, Count>,
 }
 
 /// How cgroups are arranged on this host.
@@ -154,6 +156,9 @@ pub struct Io {
     pub time: Vec<IoEntry>,
     /// Sectors.
     pub sectors: Vec<IoEntry>,
+    /// What iocost counts, in microseconds of the device (`usage`) or of waiting (`wait`, `indebt`, `indelay`); of cgroup2,
+    /// where the host has given a device a model.
+    pub cost: Vec<IoEntry>,
     /// Who waited for a device; of all together.
     pub pressure: Option<Pressure>,
 }
@@ -195,6 +200,12 @@ impl Cgroup {
             v1::read(&files, &mut stats)?;
         }
         Ok(stats)
+    }
+
+    /// Whether the kernel has killed in it for want of memory. Of one that was there before nobody knows whom.
+    #[must_use]
+    pub fn has_run_out_of_memory(&self) -> bool {
+        !self.had_leftovers && self.stats().is_ok_and(|stats| stats.memory.events.oom_kill > 0)
     }
 }
 

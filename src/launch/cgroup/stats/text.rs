@@ -4,7 +4,7 @@
 //! which file has which. What a newcomer would get wrong: new kernels add keys and lines, so what is not understood is
 //! passed over, never an error.
 
-use super::RdmaEntry;
+use super::{Count, RdmaEntry};
 use std::collections::BTreeMap;
 
 /// A figure of one device and one kind of operation.
@@ -101,6 +101,39 @@ pub fn v2_io(text: &str) -> (Vec<IoEntry>, Vec<IoEntry>) {
         }
     }
     (bytes, operations)
+}
+
+/// iocost's part of `io.stat`.
+pub fn io_cost(text: &str) -> Vec<IoEntry> {
+    let mut cost = Vec::new();
+    for line in text.lines() {
+        let mut words = line.split_ascii_whitespace();
+        let Some((major, minor)) = words.next().and_then(device) else { continue };
+        let counts = words.filter_map(|word| word.strip_prefix("cost.")?.split_once('='));
+        for (operation, value) in counts.filter(|(key, _)| COST.contains(key)) {
+            let (operation, value) = (operation.to_owned(), number(value));
+            cost.push(IoEntry { major, minor, operation, value });
+        }
+    }
+    cost
+}
+
+/// Its counts; what else is there is the state of the whole device.
+const COST: [&str; 4] = ["usage", "wait", "indebt", "indelay"];
+
+/// `misc.current`, `misc.max`, `misc.peak` and `misc.events`: lines of `RESOURCE VALUE`, and `RESOURCE.max COUNT`.
+pub fn misc([current, most, peak, events]: [&str; 4]) -> BTreeMap<String, Count> {
+    let (most, peak, events) = (flat(most), flat(peak), flat(events));
+    let count = |(name, usage): (String, u64)| {
+        let count = Count {
+            usage,
+            limit: most.get(&name).copied(),
+            peak: peak.get(&name).copied().unwrap_or_default(),
+            failures: events.get(&format!("{name}.max")).copied().unwrap_or_default(),
+        };
+        (name, count)
+    };
+    flat(current).into_iter().map(count).collect()
 }
 
 fn device(text: &str) -> Option<(u64, u64)> {
@@ -200,6 +233,24 @@ mod tests {
         assert_eq!(bytes[..2], [entry(254, 0, "Read", 4096), entry(254, 0, "Write", 1)]);
         assert_eq!(operations[..2], [entry(254, 0, "Read", 2), entry(254, 0, "Write", 3)]);
         assert_eq!((bytes.len(), operations.len()), (3, 3));
+    }
+
+    #[test]
+    fn iocost_counts_beside_what_is_the_devices_own() {
+        let text = "254:0 rbytes=1 cost.vrate=100.00 cost.usage=7 cost.wait=8 cost.indebt=0 cost.indelay=9\n7:7\n";
+        let read: Vec<_> =
+            io_cost(text).into_iter().map(|one| (one.operation, one.value)).collect();
+        let expected = [("usage", 7), ("wait", 8), ("indebt", 0), ("indelay", 9)];
+        assert_eq!(read, expected.map(|(key, value)| (key.to_owned(), value)));
+    }
+
+    #[test]
+    fn other_resources_are_counted_by_name() {
+        let read = misc(["sev 3\nsev_es 0\n", "sev 10\nsev_es max\n", "sev 4\n", "sev.max 2\n"]);
+        let sev = Count { usage: 3, limit: Some(10), peak: 4, failures: 2 };
+        assert_eq!(read["sev"], sev);
+        assert_eq!(read["sev_es"], Count::default());
+        assert!(misc([""; 4]).is_empty());
     }
 
     #[test]

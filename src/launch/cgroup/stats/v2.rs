@@ -4,9 +4,9 @@
 //! nanoseconds. And `cpu.stat` is there without the controller, which alone adds the lines of quota; on a hybrid host that
 //! is half the truth, so it is left to v1.
 
-use super::text::{flat, limit, number, page_size, pressure, rdma, v2_io};
+use super::text::{flat, io_cost, limit, misc, number, page_size, pressure, rdma, v2_io};
 use super::{Count, Cpu, Files, Layout, Memory, MemoryEvents, Stats};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 
 pub fn read(files: &Files, stats: &mut Stats) -> Result<()> {
@@ -21,10 +21,14 @@ pub fn read(files: &Files, stats: &mut Stats) -> Result<()> {
     }
     let io = files.v2("io.stat")?.unwrap_or_default();
     (stats.io.service_bytes, stats.io.serviced) = v2_io(&io);
+    stats.io.cost = io_cost(&io);
     stats.io.pressure = files.v2("io.pressure")?.as_deref().map(pressure);
     stats.huge_pages = huge_pages(files)?;
     stats.rdma.current = files.v2("rdma.current")?.as_deref().map(rdma).unwrap_or_default();
     stats.rdma.limit = files.v2("rdma.max")?.as_deref().map(rdma).unwrap_or_default();
+    let of = |file| Ok::<_, Error>(files.v2(file)?.unwrap_or_default());
+    stats.misc =
+        misc([&of("misc.current")?, &of("misc.max")?, &of("misc.peak")?, &of("misc.events")?]);
     Ok(())
 }
 

@@ -119,6 +119,7 @@ fn furnish(job: &Value) -> Result<()> {
     )?;
     attach("proc", "/new/proc", "proc", safe, "")?;
     attach("sysfs", "/new/sys", "sysfs", safe, "")?;
+    attach("securityfs", "/new/sys/kernel/security", "securityfs", safe, "")?;
     attach("devtmpfs", "/new/dev", "devtmpfs", MsFlags::MS_NOSUID, "mode=755")?;
     attach("devpts", "/new/dev/pts", "devpts", MsFlags::MS_NOSUID, "gid=5,mode=620,ptmxmode=666")?;
     attach("shm", "/new/dev/shm", "tmpfs", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, "mode=1777")?;

@@ -213,11 +213,11 @@ impl Set {
 }
 
 /// apt with the machine's configuration, or with one of ours.
-struct Apt(Option<PathBuf>);
+pub(super) struct Apt(Option<PathBuf>);
 
 impl Apt {
     /// One that knows this suite of Debian's and nothing else, and writes to `partial` alone.
-    fn of(suite: &str, partial: &Path) -> Result<Apt, String> {
+    pub(super) fn of(suite: &str, partial: &Path) -> Result<Apt, String> {
         let told = |e: std::io::Error| format!("write apt's configuration: {e}");
         let mut keys = Path::new("/").join(KEYS);
         if !keys.is_file() {
@@ -254,6 +254,16 @@ impl Apt {
 
     /// The names of the packages that `wanted` need, as if nothing were installed.
     fn closure(&self, wanted: &[&str]) -> Result<Vec<String>, String> {
+        let listed = self.listed(wanted)?;
+        let starts = |name: &str, any: &[&str]| any.iter().any(|start| name.starts_with(start));
+        let names = listed
+            .lines()
+            .filter_map(named)
+            .filter(|name| wanted.contains(name) || starts(name, TAKEN) && !starts(name, LEFT_OUT));
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    fn listed(&self, wanted: &[&str]) -> Result<String, String> {
         let mut apt = self.get();
         apt.args(["install", "-qq", "--print-uris", "--no-install-recommends"]);
         apt.args([
@@ -262,16 +272,21 @@ impl Apt {
             "-o",
             "Dir::Cache::archives=/nonexistent/",
         ]);
-        let listed = output(apt.args(["-o", "Debug::NoLocking=1"]).args(wanted))?;
-        // 'URI' NAME_VERSION_ARCH.deb SIZE HASH
-        let names = listed.lines().filter_map(|line| line.split(' ').nth(1)?.split('_').next());
-        let starts = |name: &str, any: &[&str]| any.iter().any(|start| name.starts_with(start));
-        let names = names
-            .filter(|name| wanted.contains(name) || starts(name, TAKEN) && !starts(name, LEFT_OUT));
-        Ok(names.map(str::to_owned).collect())
+        output(apt.args(["-o", "Debug::NoLocking=1"]).args(wanted))
     }
 
-    fn unpack(&self, names: &[String], partial: &Path, root: &Path) -> Result<(), String> {
+    /// The same with all that they depend on.
+    pub(super) fn everything(&self, wanted: &[&str]) -> Result<Vec<String>, String> {
+        let all = self.listed(wanted)?;
+        Ok(all.lines().filter_map(named).map(str::to_owned).collect())
+    }
+
+    pub(super) fn unpack(
+        &self,
+        names: &[String],
+        partial: &Path,
+        root: &Path,
+    ) -> Result<(), String> {
         output(self.get().args(["-q", "download"]).args(names).current_dir(partial))?;
         let entries = fs::read_dir(partial).map_err(|e| e.to_string())?;
         let files = entries.flatten().map(|entry| entry.path());
@@ -281,4 +296,9 @@ impl Apt {
         }
         Ok(())
     }
+}
+
+/// The package's name in `'URI' NAME_VERSION_ARCH.deb SIZE HASH`.
+fn named(line: &str) -> Option<&str> {
+    line.split(' ').nth(1)?.split('_').next()
 }

@@ -46,6 +46,13 @@ const WELCOME: &[&str] = &["veth", "dummy", "tun", "loop", "fuse", "virtio_rng"]
 /// What the kernel's defaults would spoil: an interface that no test asked for.
 const PARAMETERS: &[(&str, &str)] = &[("dummy", "numdummies=0")];
 
+/// What the kernel is told for a file of tests: of the security modules that exclude each other AppArmor is the
+/// distribution's choice, and each of the others needs a boot of its own.
+#[must_use]
+pub fn parameters(file: &str) -> &'static str {
+    if file == "selinux" { "security=selinux selinux=1 enforcing=0" } else { "" }
+}
+
 /// A command for the guest.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -55,6 +62,8 @@ pub struct Job {
     pub env: Vec<(String, String)>,
     /// Where it starts.
     pub cwd: PathBuf,
+    /// Words for the kernel's command line, beside the guest's own.
+    pub kernel: String,
     /// How long boot and command may take together.
     pub deadline: Duration,
     /// Whether init is systemd, and the command a service.
@@ -69,6 +78,7 @@ impl Job {
             argv: argv.into_iter().map(Into::into).collect(),
             env: Vec::new(),
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            kernel: String::new(),
             deadline: Duration::from_secs(300),
             systemd: false,
         }
@@ -141,6 +151,7 @@ impl Guest {
             accelerator: self.accelerator,
             kernel: &self.kernel.image,
             initramfs: &initramfs,
+            parameters: &job.kernel,
             console: &own.join("console"),
         };
         let ended = machine.run(Instant::now() + job.deadline, sink);

@@ -27,6 +27,7 @@ pub(super) struct Machine<'a> {
     pub(super) accelerator: Accelerator,
     pub(super) kernel: &'a Path,
     pub(super) initramfs: &'a Path,
+    pub(super) parameters: &'a str,
     pub(super) console: &'a Path,
 }
 
@@ -94,7 +95,7 @@ impl Machine<'_> {
             "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
         ]);
         command.arg("-kernel").arg(self.kernel).arg("-initrd").arg(self.initramfs);
-        command.args(["-append", COMMAND_LINE]);
+        command.arg("-append").arg(format!("{COMMAND_LINE} {}", self.parameters));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -50,7 +50,7 @@ impl From<io::Error> for Trouble {
     }
 }
 
-type Outcome = Result<u8, Trouble>;
+pub(crate) type Outcome = Result<u8, Trouble>;
 
 pub(crate) fn act(verb: &str, args: &[&str]) -> Outcome {
     match (verb, args) {
@@ -79,6 +79,9 @@ pub(crate) fn act(verb: &str, args: &[&str]) -> Outcome {
         ("grab", []) => grab(),
         ("listen", []) => listen("/probe.sock"),
         ("listen", [path]) => listen(path),
+        ("count", [path]) => crate::pump::count(path),
+        ("hold", [lock, path]) => crate::pump::hold(lock, path),
+        ("pump", [path]) => crate::pump::pump(path),
         ("echo", []) => echo(),
         ("notify", [state]) => notify(state),
         ("winsize", []) => winsize(),

@@ -7,6 +7,7 @@
 mod act;
 mod agent;
 mod facts;
+mod pump;
 mod raw;
 
 use std::env;
@@ -32,6 +33,9 @@ probe syscall-32 NR         makes the call through the 32-bit entry; prints its 
 probe agent PATH NR=HOW…    answers seccomp notifications: HOW is `continue`, a value, or minus an errno
 probe grab                  holds the program of each process it sees and tries to open it for writing; tells of both
 probe listen [PATH]         accepts one connection on a unix socket (default /probe.sock), echoes its bytes, ends
+probe count FILE            counts in its memory and writes each number to FILE
+probe hold LOCK FILE        the same, with a lock on LOCK
+probe pump FILE             the same, each number sent to itself over TCP first; writes `ready`
 probe echo                  copies stdin to stdout
 probe say TEXT              prints it
 probe notify STATE          sends STATE to $NOTIFY_SOCKET

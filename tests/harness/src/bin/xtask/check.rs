@@ -11,11 +11,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rrun_harness::engines::Set;
-use rrun_harness::guest::{Guest, Job};
+use rrun_harness::guest::{self, Guest, Job};
 use rrun_harness::{wait_until, workspace};
 
 use crate::tally::{Count, Tally, executables};
-use crate::{Result, bench, cargo, engines, machine, target};
+use crate::{Result, bench, cargo, conformance, engines, machine, target};
 
 /// Longer than either half has ever taken on two emulated processors.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
@@ -24,8 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(20 * 60);
 /// engines, whose packages it has no network for.
 const NOT_IN_GUESTS: &[&str] = &["vm", "readme", "assets"];
 
-/// What tests/services.rs runs.
-const SERVICES: &[&str] = &["postgresql", "nginx"];
+/// What tests/services.rs runs, and what tests/apparmor.rs and tests/selinux.rs make their policies with.
+const SERVICES: &[&str] = &["postgresql", "nginx", "apparmor", "secilc"];
 
 /// The one file of engines that guests run, too, and those of its tests that they do: they ask what cgroup2 does.
 const ENGINE_IN_GUESTS: (&str, &str) = ("containerd", "in_a_guest");
@@ -85,7 +85,7 @@ pub(crate) fn run(wish: &Wish) -> Result<u8> {
             0 => String::new(),
             left => format!(", {left} left to --engines"),
         };
-        lines.push(format!("{name:8} {count}{left}  ({:.0} s)", since.elapsed().as_secs_f64()));
+        lines.push(format!("{name:10} {count}{left}  ({:.0} s)", since.elapsed().as_secs_f64()));
     };
     let native_too = !wish.guest_only && !wish.engines_only;
     if native_too {
@@ -106,6 +106,10 @@ pub(crate) fn run(wish: &Wish) -> Result<u8> {
         let since = Instant::now();
         let smoke = bench::smoke(wish.engines);
         step("bench", smoke.map_or_else(|why| failed(&why), |()| Count::default()), since);
+    }
+    if native_too && wish.filter.is_none() {
+        let since = Instant::now();
+        step("validation", conformance::count().unwrap_or_else(|why| failed(&why)), since);
     }
     if !wish.native_only && !wish.engines_only {
         let since = Instant::now();
@@ -197,6 +201,9 @@ fn in_guest(wish: &Wish) -> Count {
             println!("{why}");
         }
     }
+    if let Err(why) = rrun_harness::engines::criu_directory() {
+        println!("{why}");
+    }
     if wish.engines
         && let Err(why) = Set::Own.unpacked()
     {
@@ -245,6 +252,7 @@ fn guest_test(guest: &Guest, test: &Path, wish: &Wish) -> (Count, String) {
     argv.extend(wish.filter.clone());
     let mut job = Job::new(argv);
     job.env = guest_environment();
+    job.kernel = guest::parameters(file_of(test)).to_owned();
     job.cwd = workspace();
     job.deadline = PATIENCE;
     job.systemd = file_of(test) == UNDER_SYSTEMD;

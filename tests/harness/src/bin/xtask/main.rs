@@ -7,6 +7,7 @@
 
 mod bench;
 mod check;
+mod conformance;
 mod demo;
 mod engines;
 mod fuzz;
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use rrun_harness::guest::{Guest, Job};
+use rrun_harness::guest::{self, Guest, Job};
 use rrun_harness::workspace;
 
 const USAGE: &str = "\
@@ -33,6 +34,8 @@ cargo xtask report [--quick] [--only PART,…] [--directory DIR]
 cargo xtask compare A B   two isobench.json side by side, with intervals and verdicts
 cargo xtask gate FILE [--bless] [--strict]
                           an isobench.json against bench/baseline: instructions within 2 %, counts exactly
+cargo xtask conformance [--runtime PATH] [--cgroups unified|host]
+                          runtime-tools' validation programs, held against tests/conformance/known-gaps.toml
 cargo xtask fuzz [SECONDS [TARGET…]]
                           searches for inputs that break what tests/fuzz says of any input (needs nightly, cargo-fuzz)
 cargo xtask build         both programs, static and optimized: rrun and its shim for containerd
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
             println!("{}", built("rrun", "containerd-shim-rrun-v2", &["--release"])?.display());
             Ok(0)
         }),
+        "conformance" => conformance::run(rest),
         "assets" => assets(rest),
         "vm" => vm(rest),
         "guest-check" => vm(&["sh".into(), "-c".into(), GUEST_FACTS.into()]),
@@ -135,6 +139,9 @@ fn vm(words: &[String]) -> Result<u8> {
     eprintln!("guest: Linux {}, {}", guest.release(), guest.because);
     let mut job = Job::new(command.iter().cloned());
     job.env.extend(check::guest_environment());
+    // A file of tests gets the kernel that it gets from `test`.
+    let program = command.first().map(std::path::Path::new);
+    job.kernel = guest::parameters(program.map_or("", check::file_of)).to_owned();
     job.deadline = Duration::from_secs(1800);
     job.systemd = is_systemd;
     let finished = guest.run(&job, &mut std::io::stdout())?;
