@@ -8,6 +8,8 @@ mod cgroups;
 mod containers;
 #[path = "cli/fixture.rs"]
 mod fixture;
+#[path = "cli/invalid.rs"]
+mod invalid;
 
 use fixture::{Root, assert_fails, assert_silent, rrun, stderr, stdout};
 use std::fs;

@@ -15,6 +15,8 @@ mod propagation;
 mod roots;
 #[path = "mounts/targets.rs"]
 mod targets;
+#[path = "mounts/words.rs"]
+mod words_all;
 
 use rrun_harness::{Must, mount_at};
 use serde_json::Value;

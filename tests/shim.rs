@@ -15,6 +15,8 @@ mod containerd;
 mod input;
 #[path = "shim/stage.rs"]
 mod stage;
+#[path = "shim/task_checkpoint.rs"]
+mod task_checkpoint;
 #[path = "shim/task_exec.rs"]
 mod task_exec;
 #[path = "shim/task_io.rs"]

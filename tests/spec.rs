@@ -23,6 +23,8 @@ mod edges_scheduling;
 mod edges_seccomp;
 #[path = "spec/engines.rs"]
 mod engines;
+#[path = "spec/features.rs"]
+mod features;
 #[path = "spec/invalid.rs"]
 mod invalid;
 #[path = "spec/plans.rs"]

@@ -7,6 +7,7 @@ pub mod args;
 pub mod checkpoint;
 pub mod create;
 pub mod delete;
+pub mod doctor;
 pub mod events;
 pub mod exec;
 pub mod explain;
@@ -62,6 +63,7 @@ pub fn dispatch(globals: &Globals, request: Request) -> Result<u8> {
         Request::Spec(args) => spec::run(globals, &args),
         Request::Features => features::run(globals),
         Request::Wait(args) => wait::run(globals, &args),
+        Request::Doctor(args) => doctor::run(globals, &args),
         Request::Mounts(args) => mounts::run(globals, &args),
         Request::Explain(args) => explain::run(globals, &args),
         Request::Unpack(args) => unpack::run(globals, &args),

@@ -56,8 +56,9 @@ impl Checkpoint<'_> {
         let what = format!("checkpoint {}", container.record.id);
         let container = container.claim(Verb::Checkpoint)?;
         let bundle = Bundle::load(Some(&container.record.bundle))?;
-        self.check(&container)?;
+        self.refuse_strangers(&container)?;
         let directories = Directories::open(self.images, self.work, true)?;
+        self.check_parent()?;
         self.wishes.config_file = config_file(&bundle.spec);
         let options = self.options(&container, &bundle, &directories)?;
         let mut features = Vec::new();
@@ -94,7 +95,8 @@ impl Checkpoint<'_> {
         done
     }
 
-    fn check(&self, container: &Claimed) -> Result<()> {
+    /// As seen from the images, which are there by now.
+    fn check_parent(&self) -> Result<()> {
         if let Some(parent) = &self.wishes.parent
             && !self.images.join(parent).is_dir()
         {
@@ -102,6 +104,10 @@ impl Checkpoint<'_> {
             return Err(Error::new(Kind::NotFound, problem)
                 .hint("give --parent-path as seen from the directory of --image-path"));
         }
+        Ok(())
+    }
+
+    fn refuse_strangers(&self, container: &Claimed) -> Result<()> {
         let strangers = strangers(container)?;
         if self.wishes.pre_dump || strangers.is_empty() {
             return Ok(());

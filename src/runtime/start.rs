@@ -53,10 +53,12 @@ fn in_words(container: &Container, frame: &Frame) -> Error {
     let record = &container.record;
     let again = Bundle::load_config(Some(&record.bundle), record.config.as_deref()).and_then(
         |mut bundle| {
-            // Limits make no steps, and whether they can be had was another call's question.
-            bundle.spec.resources = Resources::default();
-            let request = Request { gate: true, rootless: true, ..bundle.request() };
-            bundle.plan(&record.id, &request)
+            let request = Request { gate: true, ..bundle.request() };
+            bundle.plan(&record.id, &request).or_else(|_| {
+                // Limits that can't be had from where we are now have nothing to do with words.
+                bundle.spec.resources = Resources::default();
+                bundle.plan(&record.id, &Request { rootless: true, ..request })
+            })
         },
     );
     match again {

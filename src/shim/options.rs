@@ -37,6 +37,8 @@ pub struct Options {
     pub io_uid: u32,
     /// `IoGid`.
     pub io_gid: u32,
+    /// `CriuPath`: the program; the one on PATH without.
+    pub criu_path: String,
     /// `ShimCgroup`: where the shim itself is put.
     pub shim_cgroup: String,
 }
@@ -82,6 +84,8 @@ impl Options {
             no_new_keyring: read.no_new_keyring,
             io_uid: read.io_uid,
             io_gid: read.io_gid,
+            // runc's message has lost it.
+            criu_path: String::new(),
             shim_cgroup: read.shim_cgroup,
         })
     }

@@ -187,8 +187,9 @@ impl containerd_shim_protos::Task for Service {
         })
     }
 
-    fn checkpoint(&self, _: &TtrpcContext, _: CheckpointTaskRequest) -> Result<Empty> {
-        Err(refused(Code::UNIMPLEMENTED, "checkpoint: rrun cannot checkpoint containers yet"))
+    fn checkpoint(&self, _: &TtrpcContext, request: CheckpointTaskRequest) -> Result<Empty> {
+        self.with(&request.id, "checkpoint", |task| task.checkpoint(&request))?;
+        Ok(Empty::new())
     }
 
     fn shutdown(&self, _: &TtrpcContext, _: ShutdownRequest) -> Result<Empty> {

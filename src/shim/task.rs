@@ -8,6 +8,7 @@
 //! when those of all others have been, since containerd takes it for the container's. And what the loop calls
 //! ([`Task::ended`]) takes only the short lock, never one that is held over a start.
 
+mod checkpoint;
 mod create;
 mod order;
 mod start;
@@ -53,6 +54,8 @@ pub struct Task {
     /// Its first process is pid 1 of a namespace of its own: the kernel ends the others with it.
     ends_with_init: bool,
     processes: Mutex<Processes>,
+    /// What it is restored from when it is started, if it is.
+    pending: Mutex<Option<checkpoint::Pending>>,
     /// Whether it was deleted; held while somebody does.
     deleted: Mutex<bool>,
     /// Held as long as its memory is watched.

@@ -49,7 +49,6 @@ pub enum Call {
     CopyUp,
     Mmap,
     NotADirectory,
-    Label,
     LandlockCreate,
     LandlockAddRule,
     LandlockRestrictSelf,
@@ -59,7 +58,7 @@ impl Call {
     /// Its number on the wire, back.
     #[must_use]
     pub fn from_number(number: u16) -> Self {
-        const ALL: [Call; 44] = [
+        const ALL: [Call; 43] = [
             Call::Step,
             Call::Receive,
             Call::Send,
@@ -100,7 +99,6 @@ impl Call {
             Call::CopyUp,
             Call::Mmap,
             Call::NotADirectory,
-            Call::Label,
             Call::LandlockCreate,
             Call::LandlockAddRule,
             Call::LandlockRestrictSelf,

@@ -14,6 +14,18 @@ pub fn set_rlimit(resource: u32, soft: u64, hard: u64) -> Result<()> {
     Errno::check(answer).map(drop)
 }
 
+/// The caller's limits, soft and hard. `u64::MAX` is infinity.
+///
+/// # Errors
+/// EINVAL for a number that is no limit.
+pub fn rlimit(resource: u32) -> Result<(u64, u64)> {
+    let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    let none = core::ptr::null::<libc::rlimit64>();
+    // SAFETY: `limit` is live and filled; no new value is given.
+    let answer = unsafe { libc::syscall(libc::SYS_prlimit64, 0, resource, none, &raw mut limit) };
+    Errno::check(answer).map(|_| (limit.rlim_cur, limit.rlim_max))
+}
+
 /// umask(2), which can't fail.
 pub fn set_umask(mask: u32) {
     // SAFETY: no pointers.

@@ -159,6 +159,22 @@ const SECTIONS: &[(&[&str], Sections)] = &[
         )],
     ),
     (
+        &["doctor"],
+        &[
+            (
+                "OUTPUT",
+                &[
+                    "A line for each check of the host: good, note (containers can be had without it) or fails. Then one for \
+                     each field of the bundle that will be refused, named by its JSON pointer. Each has its fix.",
+                    "With --json an object: good (whether the exit code is 0), host (a list of objects with check, verdict, \
+                     found and fix) and, with a bundle, refused (a list of objects with pointer, why and fix).",
+                    "Nothing is guessed from the kernel's version. A cgroup that is made for a question is removed again.",
+                ],
+            ),
+            ("EXIT STATUS", &["0 when all is good, 1 when something will fail."]),
+        ],
+    ),
+    (
         &["mounts"],
         &[(
             "NOTES",

@@ -71,7 +71,8 @@ fn cve_2024_45310_no_file_or_directory_is_made_outside() {
 
 #[test]
 fn cve_2023_28642_a_proc_swapped_for_a_link_is_no_place_for_procfs() {
-    requires!(root);
+    // runc 1.1.5, which looks before it mounts, loses this race now and then.
+    requires!(root, fixed("1.2.8"));
     let bundle = Bundle::new();
     let rootfs = bundle.rootfs();
     fs::create_dir(rootfs.join("elsewhere")).must("make a directory");

@@ -299,8 +299,9 @@ fn said(topic: &str, event: &Any) -> Said {
     let (container, what) = match topic {
         "/tasks/create" => {
             let event: events::TaskCreate = read(event);
-            assert_ne!(event.pid, 0);
-            (event.container_id, "create".into())
+            // Of one that will be restored there is no process yet.
+            let what = if event.pid == 0 { "create without a process" } else { "create" };
+            (event.container_id, what.into())
         }
         "/tasks/start" => {
             let event: events::TaskStart = read(event);
@@ -328,6 +329,9 @@ fn said(topic: &str, event: &Any) -> Said {
             (event.container_id, format!("started {}", event.exec_id))
         }
         "/tasks/oom" => (read::<events::TaskOOM>(event).container_id, "oom".into()),
+        "/tasks/checkpointed" => {
+            (read::<events::TaskCheckpointed>(event).container_id, "checkpointed".into())
+        }
         "/tasks/paused" => (read::<events::TaskPaused>(event).container_id, "paused".into()),
         "/tasks/resumed" => (read::<events::TaskResumed>(event).container_id, "resumed".into()),
         other => panic!("an event that nobody knows: {other}"),

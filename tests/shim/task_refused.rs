@@ -67,8 +67,8 @@ fn a_create_that_fails_at_any_stage_leaves_nothing() {
     });
     assert_eq!(code, Code::INVALID_ARGUMENT);
     assert_eq!(
-        fails("checkpoint", &|request| request.checkpoint = "/c".into()),
-        Code::INVALID_ARGUMENT
+        fails("/c holds no checkpoint", &|request| request.checkpoint = "/c".into()),
+        Code::NOT_FOUND
     );
     fails("/nowhere", &|request| request.rootfs.push(bind("/nowhere".as_ref())));
     fails("stdin \"/nowhere/fifo\"", &|request| request.stdin = "/nowhere/fifo".into());
@@ -190,7 +190,7 @@ fn what_is_not_there_is_not_found_and_what_is_not_done_says_so() {
     stage.up(&bundle);
     let request = CheckpointTaskRequest { id: id.into(), ..Default::default() };
     let (code, words) = refused(stage.task.checkpoint(timeout(), &request));
-    assert_eq!(code, Code::UNIMPLEMENTED, "{words}");
+    assert_eq!(code, Code::INVALID_ARGUMENT, "{words}");
     stage.end(id);
 }
 

@@ -38,8 +38,11 @@ fn writes(bundle: &Bundle, path: &str) -> bool {
     bundle.exec(&[], &["sh", "-c", &script]).exit_code() == 0
 }
 
-fn host_mounts() -> String {
-    fs::read_to_string("/proc/self/mountinfo").must("read our mounts")
+/// What of the host's mounts lies in the bundle; others come and go meanwhile.
+fn host_mounts(bundle: &Bundle) -> Vec<String> {
+    let all = fs::read_to_string("/proc/self/mountinfo").must("read our mounts");
+    let own = bundle.path().to_string_lossy().into_owned();
+    all.lines().filter(|line| line.contains(&own)).map(str::to_owned).collect()
 }
 
 fn bind(source: &std::path::Path, destination: &str, options: &[&str]) -> Value {
@@ -53,7 +56,7 @@ fn a_directory_a_file_and_a_file_system_come_and_go() {
     let bundle = sleeper();
     let source = source(&bundle, "hot");
     bundle.up();
-    let before = host_mounts();
+    let before = host_mounts(&bundle);
     let list = json!([
         bind(&source, "/hot/directory", &["ro", "nosuid"]),
         bind(&source.join("file"), "/etc/hot", &[]),
@@ -68,7 +71,7 @@ fn a_directory_a_file_and_a_file_system_come_and_go() {
     let shown = read(&bundle, "/proc/self/mountinfo").must("read its mounts");
     let tmp = shown.lines().find(|line| line.contains(" /hot/tmp ")).must("find the tmpfs");
     assert!(tmp.contains("noexec") && tmp.contains("size=1024k") && tmp.contains("mode=750"));
-    assert_eq!(host_mounts(), before, "the host sees nothing of it");
+    assert_eq!(host_mounts(&bundle), before, "the host sees nothing of it");
     mounts(&bundle, "remove", list.clone()).success();
     let shown = read(&bundle, "/proc/self/mountinfo").must("read its mounts");
     assert!(!shown.contains("/hot"), "{shown}");

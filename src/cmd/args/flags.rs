@@ -12,8 +12,8 @@ use images::{DUMPING, IMAGES, RESTORING};
 use std::ffi::OsStr;
 pub(super) use tables::GLOBALS;
 use tables::{
-    CREATING, DELETING, EXECUTING, EXPLAINING, ID, KILLING, LISTING, LISTING_PROCESSES, MONITORED,
-    MOUNTING, RUNNING, SPECIFYING, UNPACKING, UPDATING, WAITING, WATCHING,
+    CREATING, DELETING, DIAGNOSING, EXECUTING, EXPLAINING, ID, KILLING, LISTING, LISTING_PROCESSES,
+    MONITORED, MOUNTING, RUNNING, SPECIFYING, UNPACKING, UPDATING, WAITING, WATCHING,
 };
 
 /// A flag or a positional.
@@ -70,12 +70,13 @@ pub(super) enum Verb {
     Features,
     Wait,
     Mounts,
+    Doctor,
     Explain,
     Unpack,
 }
 
 impl Verb {
-    pub(super) const ALL: [Self; 21] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::Run,
         Self::Create,
         Self::Start,
@@ -95,6 +96,7 @@ impl Verb {
         Self::Features,
         Self::Wait,
         Self::Mounts,
+        Self::Doctor,
         Self::Explain,
         Self::Unpack,
     ];
@@ -120,6 +122,7 @@ impl Verb {
             Self::Features => "features",
             Self::Wait => "wait",
             Self::Mounts => "mounts",
+            Self::Doctor => "doctor",
             Self::Explain => "explain",
             Self::Unpack => "unpack",
         }
@@ -150,6 +153,7 @@ impl Verb {
             Self::Features => "Print what this runtime supports, as JSON",
             Self::Wait => "Wait for a container's end, and end with its exit code",
             Self::Mounts => "Add mounts to a running container, or remove them again",
+            Self::Doctor => "Say what this host can't do, and what of a bundle it will refuse",
             Self::Explain => "Print the plan of a container, step by step, and do nothing",
             Self::Unpack => "Make a bundle from an image archive",
         }
@@ -174,6 +178,7 @@ impl Verb {
             Self::Features => &[],
             Self::Wait => &[WAITING, ID],
             Self::Mounts => &[MOUNTING],
+            Self::Doctor => &[DIAGNOSING],
             Self::Explain => &[EXPLAINING],
             Self::Unpack => &[UNPACKING],
         }

@@ -28,8 +28,8 @@ pub use exec::ExecArgs;
 pub use flags::tree;
 pub use live::{MountsAction, MountsArgs, WaitArgs};
 pub use request::{
-    CreateArgs, ExplainArgs, Globals, ListArgs, ListFormat, PauseArgs, Request, ResumeArgs,
-    Rootless, RunArgs, SpecArgs, StartArgs, StateArgs, UnpackArgs,
+    CreateArgs, DoctorArgs, ExplainArgs, Globals, ListArgs, ListFormat, PauseArgs, Request,
+    ResumeArgs, Rootless, RunArgs, SpecArgs, StartArgs, StateArgs, UnpackArgs,
 };
 pub use signal::Signal;
 pub use update::{UpdateArgs, UpdateSource};

@@ -88,6 +88,8 @@ pub enum Request {
     Wait(WaitArgs),
     /// `mounts`
     Mounts(MountsArgs),
+    /// `doctor`
+    Doctor(DoctorArgs),
     /// `explain`
     Explain(ExplainArgs),
     /// `unpack`
@@ -226,6 +228,17 @@ pub struct ExplainArgs {
     pub json: bool,
 }
 
+/// `doctor`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoctorArgs {
+    /// `--bundle`; without it and `--config` the host alone is judged.
+    pub bundle: Option<PathBuf>,
+    /// `--config`; the bundle's config.json when absent.
+    pub config: Option<PathBuf>,
+    /// `--json`.
+    pub json: bool,
+}
+
 /// `unpack`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnpackArgs {
@@ -312,6 +325,11 @@ impl Request {
             Verb::Features => Self::Features,
             Verb::Wait => Self::Wait(WaitArgs::take(taken)?),
             Verb::Mounts => Self::Mounts(MountsArgs::take(taken)?),
+            Verb::Doctor => Self::Doctor(DoctorArgs {
+                bundle: taken.path("bundle")?,
+                config: taken.path("config")?,
+                json: taken.on("json")?,
+            }),
             Verb::Explain => Self::Explain(ExplainArgs {
                 id: taken.optional_id()?,
                 bundle: taken.path("bundle")?,

@@ -172,6 +172,15 @@ fn refuse_if_used(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The same questions for places that are not made.
+pub fn check_free(plan: &CgroupPlan) -> Result<()> {
+    let there = |place: &Place| Some(below(&place.mount, &place.path)).filter(|path| path.is_dir());
+    if let Some(path) = plan.unified.as_ref().and_then(there) {
+        refuse_if_used(&path)?;
+    }
+    plan.v1.iter().filter_map(|v1| there(&v1.place)).try_for_each(|path| refuse_if_used_v1(&path))
+}
+
 fn refuse_if_used_v1(path: &Path) -> Result<()> {
     let call = || format!("read({}/cgroup.procs)", path.display());
     let procs = Directory::open(path)?.read("cgroup.procs");

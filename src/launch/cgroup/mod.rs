@@ -71,6 +71,14 @@ impl Cgroup {
         make::make(plan)
     }
 
+    /// Whether nobody is in the places of `plan`, as [`Cgroup::make`] will ask.
+    ///
+    /// # Errors
+    /// [`Kind::Exists`] or [`Kind::State`] when somebody is, or one is frozen.
+    pub fn check_free(plan: &CgroupPlan) -> Result<()> {
+        make::check_free(plan)
+    }
+
     /// Guards the devices as `plan` says. Apart from [`Cgroup::make`] because nothing of a container opens a device until
     /// its set-up is done: the kernel's work on the program goes on beside the child's on its mounts. `directory` is
     /// [`Cgroup::directory`].

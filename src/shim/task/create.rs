@@ -3,6 +3,7 @@
 //! What a newcomer would get wrong: from the launch on there is a container, and whatever fails then must take it back.
 //! containerd's own clean-up comes later, and only sometimes.
 
+use super::checkpoint::Pending;
 use super::{Pod, Processes, Task};
 use crate::io::{Owner, Streams};
 use crate::log;
@@ -11,8 +12,8 @@ use crate::options::Options;
 use crate::process::{Paths, Phase, Process};
 use containerd_shim_protos::api::CreateTaskRequest;
 use containerd_shim_protos::events::task as events;
-use rrun::container::{Container, Store};
-use rrun::error::{Error, Kind, Result};
+use rrun::container::{Container, NamespaceBits, Store};
+use rrun::error::Result;
 use rrun::id::ContainerId;
 use rrun::launch::trace::Trace;
 use rrun::plan::Request;
@@ -39,10 +40,15 @@ impl Birth<'_> {
         Owner { uid: named(self.options.io_uid), gid: named(self.options.io_gid) }
     }
 
+    fn streams(&self, paths: &Paths) -> Result<Arc<Streams>> {
+        let of = self.pod.streams_of(self.id);
+        Ok(Arc::new(Streams::open(&paths.stdio(), self.owner(), of)?))
+    }
+
     /// The container, and the streams of its first process.
     fn perform(&self, paths: &Paths) -> Result<(Born, Arc<Streams>)> {
-        let Self { pod, options, store, id, bundle } = *self;
-        let streams = Arc::new(Streams::open(&paths.stdio(), self.owner(), pod.streams_of(id))?);
+        let Self { options, store, id, bundle, .. } = *self;
+        let streams = self.streams(paths)?;
         let ends = streams.take_child_ends();
         let mut born = Create {
             store,
@@ -77,10 +83,6 @@ impl Task {
     /// Whatever any layer says; nothing is left behind.
     pub fn create(pod: &Pod, request: &CreateTaskRequest) -> Result<Arc<Self>> {
         let options = Options::decode(request.options.as_ref())?;
-        if !request.checkpoint.is_empty() {
-            return Err(Error::new(Kind::Unsupported, "restoring from a checkpoint")
-                .hint("start the container anew"));
-        }
         let directory = Path::new(&request.bundle);
         let id = ContainerId::new(&request.id)?;
         // For `delete`, which comes without options and perhaps without us.
@@ -112,27 +114,37 @@ impl Task {
             stderr: request.stderr.clone(),
             terminal: bundle.terminal() != Terminal::None,
         };
+        let pending = Pending::of(&request.checkpoint, options.no_pivot_root)?;
         let birth = Birth { pod, options, store: &store, id: &id, bundle: &bundle };
         let owner = birth.owner();
         let _launching = pod.events.launching();
-        let (Born { container, pidfd, .. }, streams) = birth.perform(&paths)?;
-        let pid = container.record.pid;
+        let (born, streams) = match pending {
+            None => birth.perform(&paths).map(|(born, streams)| (Some(born), streams))?,
+            Some(_) => (None, birth.streams(&paths)?),
+        };
+        let pid = born.as_ref().map_or(0, |born| born.container.record.pid);
         let mut init = Process::new(paths);
-        (init.pid, init.phase, init.streams) = (pid, Phase::Running, Some(streams));
+        (init.pid, init.streams) = (pid, Some(streams));
+        init.phase = if born.is_some() { Phase::Running } else { Phase::Added };
         let task = Arc::new(Self {
             pod: pod.clone(),
             id,
             bundle: request.bundle.clone().into(),
             store,
             owner,
-            ends_with_init: container.record.namespaces.has_own_pid_namespace(),
+            ends_with_init: NamespaceBits::from(&bundle.spec.namespaces).has_own_pid_namespace(),
             processes: Mutex::new(Processes { init, execs: BTreeMap::new() }),
+            pending: Mutex::new(pending),
             deleted: Mutex::default(),
             memory: Mutex::new(None),
         });
-        task.watch_memory(&container);
+        if let Some(Born { container, .. }) = &born {
+            task.watch_memory(container);
+        }
         task.announce(request, pid.unsigned_abs());
-        task.watch("", pid, pidfd);
+        if let Some(Born { pidfd, .. }) = born {
+            task.watch("", pid, pidfd);
+        }
         Ok(task)
     }
 
@@ -155,7 +167,7 @@ impl Task {
         self.publish("/tasks/create", &event);
     }
 
-    fn watch_memory(&self, container: &Container) {
+    pub(super) fn watch_memory(&self, container: &Container) {
         let watch = match container.watch_oom() {
             Ok(Some(watch)) => watch,
             Ok(None) => return,

@@ -68,13 +68,26 @@ impl Task {
         if exec_id.is_empty() { self.start_init() } else { self.start_exec(exec_id) }
     }
 
-    fn start_init(&self) -> Result<u32> {
+    fn start_init(self: &Arc<Self>) -> Result<u32> {
         // A second caller would else let the end be told while the first is not done.
         if std::mem::replace(&mut self.lock().init.phase, Phase::Starting) == Phase::Starting {
             let problem = format!("container {:?} is being started already", self.id.as_str());
             return Err(Error::new(Kind::State, problem));
         }
-        let started = self.open().and_then(|container| runtime::start(container, None));
+        let pending = self.forget_pending();
+        let started = match &pending {
+            None => self.open().and_then(|container| runtime::start(container, None)),
+            Some(pending) => self.restore(pending).map(|(pid, pidfd)| {
+                self.lock().init.pid = pid;
+                self.watch("", pid, pidfd);
+            }),
+        };
+        if let (Err(_), Some(pending)) = (&started, pending) {
+            // It may be asked for again; until then there is no process.
+            self.wait_for(pending);
+            self.lock().init.phase = Phase::Added;
+            return started.map(|()| 0);
+        }
         let pid = self.lock().init.pid.unsigned_abs();
         if started.is_ok() {
             self.publish(

@@ -39,6 +39,7 @@ impl Task {
         drop(all);
         let status = match (ended, exec_id) {
             (true, _) => Status::Stopped,
+            (false, "") if self.is_pending() => Status::Created,
             (false, "") => match self.open()?.status()? {
                 // It has ended, and its exit is about to be told.
                 Status::Stopped => Status::Running,
@@ -242,11 +243,13 @@ impl Task {
             Err(error) if error.kind() == Kind::NotFound => {}
             Err(error) => return Err(error),
         }
-        // One that was never started has been ended just now.
-        let (done, ended) = channel::<End>();
-        let answer = Box::new(move |end| done.send(end).unwrap_or_default());
-        self.wait("", Waiter { answer, has_left: Box::new(|| false) })?;
-        ended.recv_timeout(PATIENCE).map_err(|_| still_running(self.id.as_str()))?;
+        if self.forget_pending().is_none() {
+            // One that was never started has been ended just now.
+            let (done, ended) = channel::<End>();
+            let answer = Box::new(move |end| done.send(end).unwrap_or_default());
+            self.wait("", Waiter { answer, has_left: Box::new(|| false) })?;
+            ended.recv_timeout(PATIENCE).map_err(|_| still_running(self.id.as_str()))?;
+        }
         mounts::unmount_all(&self.bundle.join("rootfs"))?;
         let streams = self.lock().init.streams.clone();
         drain(streams.as_deref());

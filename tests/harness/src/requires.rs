@@ -60,8 +60,6 @@ pub enum Need {
     /// The runtime under test closed the hole that the test attacks: rrun, or runc of at least this release. With
     /// `RRUN_TEST_HOLES=1` any runtime will do, to see the attack succeed.
     Fixed(&'static str),
-    /// AppArmor is in force.
-    Apparmor,
 }
 
 /// Skips the test, loudly, unless the machine has what it needs: `requires!(root, cgroup("memory"), kernel(5, 19))`.
@@ -142,9 +140,6 @@ macro_rules! need {
     };
     (fixed($release:expr)) => {
         $crate::requires::Need::Fixed($release)
-    };
-    (apparmor) => {
-        $crate::requires::Need::Apparmor
     };
 }
 
@@ -239,11 +234,6 @@ pub fn missing(need: Need) -> Option<String> {
         Need::Fixed(release) => unless(
             Runtime::under_test().is_rrun() || is_set("RRUN_TEST_HOLES") || is_fixed_in(release),
             format!("the runtime under test has this hole: runc closed it in {release}"),
-        ),
-        Need::Apparmor => unless(
-            fs::read_to_string("/sys/module/apparmor/parameters/enabled")
-                .is_ok_and(|text| text.starts_with('Y')),
-            "needs AppArmor".into(),
         ),
     }
 }

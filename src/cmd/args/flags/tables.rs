@@ -165,6 +165,12 @@ pub(super) const MOUNTING: &[Flag] = &[
     positional("FILE", Takes::Required, "A JSON list of mounts as in config.json; - is stdin"),
 ];
 
+pub(super) const DIAGNOSING: &[Flag] = &[
+    value("bundle", Some('b'), "DIR", "Judge this bundle, too"),
+    CONFIG,
+    switch("json", None, "As JSON"),
+];
+
 pub(super) const UNPACKING: &[Flag] = &[
     value("image", None, "NAME", "Which image, if the archive has several"),
     positional("ARCHIVE", Takes::Required, "An OCI layout or docker archive"),

@@ -47,7 +47,8 @@ impl fmt::Display for Verdict {
 /// A program that is known not to pass.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Gap {
-    /// Facts of the machine under which it does not (all must hold); none: never.
+    /// Facts of the machine under which it does not (all must hold); none: never. `sometimes` is no fact: the program
+    /// races with what it starts, and either outcome is expected.
     pub when: Vec<String>,
     /// Why.
     pub reason: String,
@@ -96,15 +97,19 @@ pub fn unexpected(
     facts: &[&str],
 ) -> Vec<String> {
     let holds = |gap: &&Gap| gap.when.iter().all(|fact| facts.contains(&fact.as_str()));
-    let told = verdicts.iter().filter_map(|(name, verdict)| {
-        match (verdict, gaps.get(name).filter(holds)) {
-            (Verdict::Passed, Some(gap)) => {
-                Some(format!("{name}: passes, but is listed as a gap: {}", gap.reason))
+    let races = |name: &String| {
+        gaps.get(name).is_some_and(|gap| gap.when.iter().any(|fact| fact == "sometimes"))
+    };
+    let told =
+        verdicts.iter().filter(|(name, _)| !races(name)).filter_map(|(name, verdict)| {
+            match (verdict, gaps.get(name).filter(holds)) {
+                (Verdict::Passed, Some(gap)) => {
+                    Some(format!("{name}: passes, but is listed as a gap: {}", gap.reason))
+                }
+                (Verdict::Passed, None) | (_, Some(_)) => None,
+                (other, None) => Some(format!("{name}: {other}")),
             }
-            (Verdict::Passed, None) | (_, Some(_)) => None,
-            (other, None) => Some(format!("{name}: {other}")),
-        }
-    });
+        });
     let gone = gaps.keys().filter(|name| !verdicts.contains_key(*name));
     told.chain(gone.map(|name| format!("{name}: is listed as a gap, and there is no such program")))
         .collect()
@@ -131,9 +136,14 @@ mod tests {
 
     #[test]
     fn both_a_new_gap_and_a_closed_one_are_unexpected() {
-        let known = "# why\n[a]\nreason = \"r\"\n\n[b]\nwhen = \"v1 x\"\nreason = \"r\"\n[gone]\nreason = \"r\"";
+        let known = "# why\n[race]\nwhen = \"sometimes\"\nreason = \"r\"\n[a]\nreason = \"r\"\n\n[b]\nwhen = \"v1 x\"\nreason = \"r\"\n[gone]\nreason = \"r\"";
         let known = gaps(known).expect("a list");
-        let verdicts = [("a", Verdict::Passed), ("b", Verdict::Silent), ("c", Verdict::Passed)];
+        let verdicts = [
+            ("a", Verdict::Passed),
+            ("b", Verdict::Silent),
+            ("c", Verdict::Passed),
+            ("race", Verdict::Silent),
+        ];
         let verdicts = verdicts.map(|(name, verdict)| (name.to_owned(), verdict)).into();
         let lines = |facts: &[&str]| unexpected(&verdicts, &known, facts);
         let (a, gone) = (

@@ -20,9 +20,9 @@ use crate::{Result, bench, cargo, conformance, engines, machine, target};
 /// Longer than either half has ever taken on two emulated processors.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
 
-/// Of no use in a guest: virtual machines inside an emulated one, and files that are the same everywhere. Nor are there
-/// engines, whose packages it has no network for.
-const NOT_IN_GUESTS: &[&str] = &["vm", "readme", "assets"];
+/// Of no use in a guest: virtual machines inside an emulated one, and what asks the kernel nothing (sources, plans,
+/// documents). Nor are there engines, whose packages it has no network for.
+const NOT_IN_GUESTS: &[&str] = &["vm", "readme", "assets", "arch", "plan", "spec", "rrun_fuzz"];
 
 /// What tests/services.rs runs, and what tests/apparmor.rs and tests/selinux.rs make their policies with.
 const SERVICES: &[&str] = &["postgresql", "nginx", "apparmor", "secilc"];

@@ -12,7 +12,7 @@ use rrun_harness::{busybox, on_path};
 use crate::Result;
 
 /// A program and the Debian package it comes from.
-type Tool = (&'static str, &'static str);
+pub(crate) type Tool = (&'static str, &'static str);
 
 /// What the guest needs.
 pub(crate) const GUEST: &[Tool] = &[

@@ -8,6 +8,7 @@
 mod bench;
 mod check;
 mod conformance;
+mod deb;
 mod demo;
 mod engines;
 mod fuzz;
@@ -34,6 +35,7 @@ cargo xtask report [--quick] [--only PART,…] [--directory DIR]
 cargo xtask compare A B   two isobench.json side by side, with intervals and verdicts
 cargo xtask gate FILE [--bless] [--strict]
                           an isobench.json against bench/baseline: instructions within 2 %, counts exactly
+cargo xtask deb           a Debian package with both programs, installed and tried in a root of its own (needs cargo-deb)
 cargo xtask conformance [--runtime PATH] [--cgroups unified|host]
                           runtime-tools' validation programs, held against tests/conformance/known-gaps.toml
 cargo xtask fuzz [SECONDS [TARGET…]]
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         "compare" => bench::told("compare", rest),
         "gate" => bench::gate(rest),
         "fuzz" => fuzz::run(rest),
+        "deb" => deb::run(rest),
         "build" => build().and_then(|binary| {
             println!("{}", binary.display());
             println!("{}", built("rrun", "containerd-shim-rrun-v2", &["--release"])?.display());
@@ -107,6 +110,11 @@ fn built(package: &str, binary: &str, profile: &[&str]) -> Result<PathBuf> {
     let mut command = cargo();
     command.args(["build", "--package", package, "--bin", binary]).args(profile);
     command.arg("--message-format=json-render-diagnostics");
+    if profile.contains(&"--release") {
+        // What `rrun --version` tells whoever reports a bug.
+        command.envs(said_by("git", &["rev-parse", "HEAD"]).map(|it| ("RRUN_COMMIT", it)));
+        command.envs(said_by("rustc", &["--version"]).map(|it| ("RRUN_RUSTC", it)));
+    }
     let output = command
         .stderr(std::process::Stdio::inherit())
         .output()
@@ -116,6 +124,13 @@ fn built(package: &str, binary: &str, profile: &[&str]) -> Result<PathBuf> {
     }
     let built = tally::executables(&output.stdout, "bin");
     built.into_iter().next().ok_or_else(|| format!("cargo built no {binary}"))
+}
+
+/// The one line that a program says here; nothing without the program, or outside a checkout.
+fn said_by(program: &str, words: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(words).current_dir(workspace()).output().ok()?;
+    let line = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !line.is_empty()).then_some(line)
 }
 
 /// What a package installs beside the programs.
