@@ -12,7 +12,7 @@ use crate::launch::notify::Proxy;
 use crate::launch::{hooks, release};
 use crate::log;
 use crate::plan::Request;
-use crate::spec::{HookPhase, Resources};
+use crate::spec::HookPhase;
 use rrun_sys::wire::Frame;
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
@@ -51,16 +51,15 @@ pub fn start(container: Container, manager: Option<&OsStr>) -> Result<()> {
 /// The words for a step are the plan's, made again from the bundle.
 fn in_words(container: &Container, frame: &Frame) -> Error {
     let record = &container.record;
-    let again = Bundle::load_config(Some(&record.bundle), record.config.as_deref()).and_then(
-        |mut bundle| {
-            let request = Request { gate: true, ..bundle.request() };
-            bundle.plan(&record.id, &request).or_else(|_| {
-                // Limits that can't be had from where we are now have nothing to do with words.
-                bundle.spec.resources = Resources::default();
-                bundle.plan(&record.id, &Request { rootless: true, ..request })
-            })
-        },
-    );
+    let again =
+        Bundle::load_config(Some(&record.bundle), record.config.as_deref()).and_then(|bundle| {
+            // With `--rootless`, limits may have been left away that are refused without, and the reverse.
+            let plan = |rootless| {
+                let request = Request { gate: true, rootless, ..bundle.request() };
+                bundle.plan(&record.id, &request)
+            };
+            plan(false).or_else(|_| plan(true))
+        });
     match again {
         Ok(plan) => describe(&plan, &from_the_end(frame, record.steps, plan.steps.len()), ""),
         Err(error) => {

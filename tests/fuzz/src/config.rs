@@ -61,6 +61,8 @@ fn exec(id: &ContainerId, spec: &Spec, host: &Host) {
         cgroup_join: true,
         profile: spec.seccomp.clone(),
         personality: spec.personality,
+        memory_policy: spec.memory_policy.clone(),
+        hardening: spec.hardening.clone(),
         gid_map: Vec::new(),
     };
     match Plan::exec(id, process, host, &Request::default(), &request) {
