@@ -64,12 +64,12 @@ fn plan(name: &str, settings: Vec<Setting>, v1_settings: &[(&str, Vec<Setting>)]
         let inherits_cpuset = *controller == "cpuset";
         Some(V1Place { place: place(mount, settings.clone()), inherits_cpuset })
     });
-    let devices =
-        device_filter::compile(&[]).expect("a program").map_or(Devices::All, Devices::Program);
+    let devices = device_filter::compile(&[]).expect("a program");
     CgroupPlan {
         unified: Some(place(&unified.mount, settings)),
         v1: v1.collect(),
-        devices,
+        devices: devices.map_or(Devices::All, Devices::Program),
+        scope: None,
         warnings: Vec::new(),
     }
 }

@@ -132,7 +132,7 @@ fn no_block_is_for_both_versions_by_name_and_so_for_none() {
 
 #[test]
 fn what_guides_give_to_copy_is_well_formed() {
-    for name in ["containerd", "docker", "podman", "kubernetes"] {
+    for name in ["containerd", "docker", "podman", "kubernetes", "systemd"] {
         for block in page::read(name) {
             let at = format!("docs/{name}.md:{}", block.line);
             match (block.kind(), &*block.language) {

@@ -71,9 +71,11 @@ impl Fixture {
         parsed.unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 
-    /// What `create` plans.
+    /// What `create` plans; with `--systemd-cgroup` for those that are named so.
     fn plan(&self, host: &Host) -> Result<Plan> {
-        Plan::create(&id(), &self.spec(), host, &Request { gate: true, ..Request::default() })
+        let systemd_cgroup = self.name.starts_with("systemd");
+        let request = Request { gate: true, systemd_cgroup, ..Request::default() };
+        Plan::create(&id(), &self.spec(), host, &request)
     }
 
     /// What `exec` plans in a container with new namespaces of these kinds.

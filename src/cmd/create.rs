@@ -38,7 +38,7 @@ pub fn create(
     gate: bool,
     trace: &Trace,
 ) -> Result<Born> {
-    let request = super::request(globals, args, bundle)?;
+    let request = super::request(globals, args, bundle);
     Create {
         store: &super::store(globals)?,
         id: &args.id,

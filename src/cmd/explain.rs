@@ -16,7 +16,7 @@ pub fn run(globals: &Globals, args: &ExplainArgs) -> Result<u8> {
         Some(id) => id.clone(),
         None => ContainerId::new("container")?,
     };
-    let request = super::request(globals, &CreateArgs::plain(id.clone()), &bundle)?;
+    let request = super::request(globals, &CreateArgs::plain(id.clone()), &bundle);
     let plan = match bundle.plan(&id, &request) {
         Err(error) if error.kind() == Kind::Denied => {
             bundle.host = bundle.host.as_root()?;

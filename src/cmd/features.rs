@@ -7,6 +7,7 @@
 
 use super::args::Globals;
 use crate::error::{Error, Kind, Result};
+use crate::plan::cgroup::scope::ANNOTATION_PREFIX;
 use crate::spec::{OUR_ANNOTATIONS, words};
 use serde_json::{Value, json};
 
@@ -44,8 +45,8 @@ fn features() -> Value {
             "cgroup": {
                 "v1": true,
                 "v2": true,
-                "systemd": false,
-                "systemdUser": false,
+                "systemd": true,
+                "systemdUser": true,
                 "rdma": true,
             },
             "seccomp": {
@@ -69,9 +70,13 @@ fn features() -> Value {
         "annotations": {
             "org.opencontainers.runtime.rrun.version": env!("CARGO_PKG_VERSION"),
         },
-        // Ours take away, but a program may not work under a ruleset. The other names a file of the host's with options
-        // for CRIU, which runs as root.
-        "potentiallyUnsafeConfigAnnotations": [OUR_ANNOTATIONS, crate::runtime::CONFIG_ANNOTATION],
+        // Ours take away, but a program may not work under a ruleset. The second names a file of the host's with options
+        // for CRIU, which runs as root. With a scope's properties, limits that systemd holds can be lifted.
+        "potentiallyUnsafeConfigAnnotations": [
+            OUR_ANNOTATIONS,
+            crate::runtime::CONFIG_ANNOTATION,
+            ANNOTATION_PREFIX,
+        ],
     })
 }
 

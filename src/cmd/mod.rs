@@ -31,7 +31,7 @@ mod version;
 pub mod wait;
 
 use crate::container::Store;
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::error::{Result, ResultExt};
 use crate::plan;
 use crate::runtime::Bundle;
 use args::{CreateArgs, Globals, Request, Rootless};
@@ -87,32 +87,18 @@ pub fn store(globals: &Globals) -> Result<Store> {
 }
 
 /// What a command line and the environment ask of the container of `bundle`.
-///
-/// # Errors
-/// As [`refuse_systemd`].
-pub fn request(globals: &Globals, args: &CreateArgs, bundle: &Bundle) -> Result<plan::Request> {
-    refuse_systemd(globals)?;
-    Ok(plan::Request {
+#[must_use]
+pub fn request(globals: &Globals, args: &CreateArgs, bundle: &Bundle) -> plan::Request {
+    plan::Request {
         no_pivot: args.no_pivot,
         no_new_keyring: args.no_new_keyring,
         preserve_fds: inherited::preserved(args),
         listen_fds: inherited::listen_fds(),
         rootless: globals.rootless == Rootless::Yes,
+        systemd_cgroup: globals.systemd_cgroup,
         no_cgroup: globals.no_cgroup,
         ..bundle.request()
-    })
-}
-
-/// Until the systemd driver is there, a container that believed itself in a scope would be in none.
-///
-/// # Errors
-/// [`Kind::Unsupported`] with `--systemd-cgroup`.
-pub fn refuse_systemd(globals: &Globals) -> Result<()> {
-    if globals.systemd_cgroup {
-        return Err(Error::new(Kind::Unsupported, "--systemd-cgroup is not supported yet")
-            .hint("configure the engine for the cgroupfs driver"));
     }
-    Ok(())
 }
 
 /// The service manager that our caller is a service of.

@@ -14,7 +14,6 @@ use crate::spec::Terminal;
 /// # Errors
 /// As [`Restore::perform`]; nothing is left behind then.
 pub fn run(globals: &Globals, args: &RestoreArgs) -> Result<u8> {
-    super::refuse_systemd(globals)?;
     let bundle = Bundle::load(args.bundle.as_deref())?;
     // A terminal that is the caller's needs nobody to hand it to.
     let terminal = if args.wishes.shell_job { Terminal::None } else { bundle.terminal() };
@@ -27,7 +26,11 @@ pub fn run(globals: &Globals, args: &RestoreArgs) -> Result<u8> {
         store: &super::store(globals)?,
         id: &args.id,
         bundle: &bundle,
-        request: Request { no_pivot: args.no_pivot, ..bundle.request() },
+        request: Request {
+            no_pivot: args.no_pivot,
+            systemd_cgroup: globals.systemd_cgroup,
+            ..bundle.request()
+        },
         criu: &criu(globals)?,
         images: &args.images,
         work: args.work.as_deref(),

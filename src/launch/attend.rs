@@ -9,6 +9,7 @@ use super::{Launch, Moved, Owner, Place, gate, hooks, idmap, net, scheduling};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::launch::cgroup::Cgroup;
 use crate::plan::Plan;
+use crate::plan::cgroup::CgroupPlan;
 use crate::plan::step::Act;
 use crate::spec::HookPhase;
 use rrun_sys::reap::{self, Ended};
@@ -30,10 +31,15 @@ pub(super) fn leave_is_ahead(plan: &Plan, opened: &Opened) -> bool {
     !(has_business || opened.gate.is_some() || plan.terminal)
 }
 
+/// Whether the second clone is the container.
+fn hops(plan: &Plan) -> bool {
+    plan.steps.iter().any(|step| matches!(step.act, Act::Hop { .. }))
+}
+
 /// The parent's half of a launch.
 pub(super) struct Parent<'a> {
     pub launch: &'a Launch<'a>,
-    pub cgroup: &'a Cgroup,
+    pub cgroup: &'a mut Cgroup,
     pub control: OwnedFd,
     pub pid: i32,
     pub pidfd: OwnedFd,
@@ -47,8 +53,7 @@ impl Parent<'_> {
     /// From the clone to the gate, or to the program.
     pub fn attend(&mut self, opened: &Opened, owner: &mut dyn Owner) -> Result<()> {
         let plan = self.launch.plan;
-        let hops = plan.steps.iter().any(|step| matches!(step.act, Act::Hop { .. }));
-        if !hops {
+        if !hops(plan) && !self.enters_scope() {
             self.introduce(owner)?;
         }
         let waits_at_gate = opened.gate.is_some();
@@ -73,7 +78,9 @@ impl Parent<'_> {
                     owner.console(master.into(), frame.detail)?;
                 }
                 (Tag::Hopped, Some(sibling)) => self.hopped(sibling.into(), owner)?,
-                (Tag::Reached, _) if frame.call == Checkpoint::Cloned as u16 => self.cloned()?,
+                (Tag::Reached, _) if frame.call == Checkpoint::Cloned as u16 => {
+                    self.cloned(owner)?;
+                }
                 (Tag::Reached, _) if frame.call == Checkpoint::Rootfs as u16 => {
                     self.rootfs(owner)?;
                 }
@@ -113,7 +120,21 @@ impl Parent<'_> {
         }
     }
 
-    fn cloned(&mut self) -> Result<()> {
+    /// Whether its place is made for it when it is there. A record that named the place before could have somebody else's
+    /// of that name emptied, by whoever cleans up after us.
+    fn enters_scope(&self) -> bool {
+        matches!(self.launch.place, Place::New(CgroupPlan { scope: Some(_), .. }))
+    }
+
+    fn cloned(&mut self, owner: &mut dyn Owner) -> Result<()> {
+        if let Place::New(cgroup @ CgroupPlan { scope: Some(_), .. }) = self.launch.place {
+            let span = self.launch.trace.span("start a scope");
+            self.cgroup.enter_scope(cgroup, self.pid)?;
+            drop(span);
+            if !hops(self.launch.plan) {
+                self.introduce(owner)?;
+            }
+        }
         self.cgroup.refuse_if_over()?;
         point("join cgroups")?;
         if let Some(maps) = &self.launch.plan.id_maps {

@@ -5,7 +5,7 @@
 //!  cgroup made, descriptors opened, script lowered
 //!  clone3 ────────────────────────────────────► performs the script
 //!                                               joins v1 cgroups     only on hybrid hosts
-//!  id maps written                     ◄─────── Reached(Cloned)      only when there is something to do
+//!  systemd's scope; id maps written    ◄─────── Reached(Cloned)      only when there is something to do
 //!  network devices, createRuntime hooks ◄────── Reached(Rootfs)      only when there are any
 //!  keeps the terminal's master         ◄─────── Console              only with a terminal
 //!  answers the caller                  ◄─────── Reached(Ready)
@@ -38,6 +38,7 @@ mod scheduling;
 pub mod sealed;
 mod socket;
 pub mod supervise;
+pub mod systemd;
 pub mod trace;
 
 pub use gate::{release, socket_path};
@@ -128,6 +129,13 @@ pub struct Launched {
     pub devices: Option<Moved>,
 }
 
+/// A child that was attended to its end as ours.
+struct Child {
+    pid: i32,
+    pidfd: OwnedFd,
+    devices: Option<Moved>,
+}
+
 impl Launched {
     /// Ends it after all, for what failed since.
     #[must_use]
@@ -143,31 +151,33 @@ impl Launch<'_> {
     /// # Errors
     /// What the kernel refused, on either side, as a sentence.
     pub fn perform(&self, owner: &mut dyn Owner) -> Result<Launched> {
-        let (made, directory) = match self.place {
+        let (mut made, directory) = match self.place {
+            // systemd makes it, for a process that is there.
+            Place::New(CgroupPlan { scope: Some(_), .. }) => (Cgroup::default(), None),
             Place::New(plan) => {
                 let _span = self.trace.span("make cgroup");
                 Cgroup::make(plan)?
             }
             Place::Existing(cgroup) => (cgroup.clone(), cgroup.directory()?),
         };
-        let undo = |error: Error| match self.place {
-            Place::Existing(_) => error,
-            Place::New(_) => match made.remove() {
+        match (self.in_cgroup(&mut made, directory, owner), &self.place) {
+            (Ok(Child { pid, pidfd, devices }), _) => {
+                Ok(Launched { pid, pidfd, devices, cgroup: made })
+            }
+            (Err(error), Place::Existing(_)) => Err(error),
+            (Err(error), Place::New(_)) => Err(match made.remove() {
                 Ok(()) => error,
                 Err(left) => error.while_undoing(left),
-            },
-        };
-        let child = self.in_cgroup(&made, directory, owner).map_err(undo)?;
-        let Parent { pid, pidfd, devices, .. } = child;
-        Ok(Launched { pid, pidfd, devices, cgroup: made.clone() })
+            }),
+        }
     }
 
-    fn in_cgroup<'a>(
-        &'a self,
-        cgroup: &'a Cgroup,
+    fn in_cgroup(
+        &self,
+        cgroup: &mut Cgroup,
         directory: Option<OwnedFd>,
         owner: &mut dyn Owner,
-    ) -> Result<Parent<'a>> {
+    ) -> Result<Child> {
         point("cgroup")?;
         let (opened, state) = self.open(cgroup)?;
         point("open")?;
@@ -175,6 +185,7 @@ impl Launch<'_> {
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
         point("control")?;
         let clock = self.clock()?;
+        let mut is_outside = false;
         let child =
             lower::with_script(self.plan, &opened, theirs.as_raw_fd(), clock.as_ref(), |script| {
                 let spawn_in = |directory: Option<&OwnedFd>| {
@@ -196,6 +207,11 @@ impl Launch<'_> {
                             None => Err(error),
                         }
                     }
+                    // Into what belongs to a user's systemd only that may move what is elsewhere.
+                    (Err(error), Some(_)) if cgroup.needs_attaching(&error) => {
+                        is_outside = true;
+                        spawn_in(None)
+                    }
                     (other, _) => other,
                 }
             })
@@ -212,15 +228,31 @@ impl Launch<'_> {
             devices: None,
         };
         let attended = point("clone")
-            .and_then(|()| self.guard_devices(cgroup, directory.as_ref()))
+            .and_then(|()| self.settle(&parent, directory.as_ref(), is_outside))
             .and_then(|()| parent.attend(&opened, owner));
         if let Some(clock) = &clock {
             let steps = self.plan.steps.iter().map(ToString::to_string);
             self.trace.child(parent.pid, clock, steps);
         }
         match attended {
-            Ok(()) => Ok(parent),
+            Ok(()) => {
+                let Parent { pid, pidfd, devices, .. } = parent;
+                Ok(Child { pid, pidfd, devices })
+            }
             Err(error) => Err(put_back(parent.devices, end(&parent.pidfd, error))),
+        }
+    }
+
+    /// What the child's cgroup lacks: the guard of its devices, or the child.
+    fn settle(
+        &self,
+        parent: &Parent<'_>,
+        directory: Option<&OwnedFd>,
+        is_outside: bool,
+    ) -> Result<()> {
+        match is_outside {
+            true => parent.cgroup.attach(parent.pid),
+            false => self.guard_devices(parent.cgroup, directory),
         }
     }
 

@@ -89,7 +89,7 @@ pub fn compile_in_place(rules: &[DeviceRule]) -> Result<DeviceProgram> {
     assemble(&list, count)
 }
 
-fn simplified(rules: &[DeviceRule]) -> (Simplified, usize) {
+pub(super) fn simplified(rules: &[DeviceRule]) -> (Simplified, usize) {
     let mut all = rules.to_vec();
     all.extend(always_allowed());
     (Simplified::new(&all), all.len())
@@ -104,18 +104,18 @@ fn assemble(list: &Simplified, rules: usize) -> Result<DeviceProgram> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+pub(super) enum Verdict {
     Deny = 0,
     Allow = 1,
 }
 
 /// Which devices and accesses a rule is about. `None` is any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Match {
-    kind: Option<DeviceKind>,
-    major: Option<u32>,
-    minor: Option<u32>,
-    bits: i32,
+pub(super) struct Match {
+    pub kind: Option<DeviceKind>,
+    pub major: Option<u32>,
+    pub minor: Option<u32>,
+    pub bits: i32,
 }
 
 const ALL_BITS: i32 = 7;
@@ -133,7 +133,7 @@ impl Match {
     }
 
     /// Whether every access `other` matches is matched by this one too.
-    fn covers(&self, other: &Self) -> bool {
+    pub fn covers(&self, other: &Self) -> bool {
         fn holds<T: PartialEq>(wide: &Option<T>, narrow: &Option<T>) -> bool {
             wide.is_none() || wide == narrow
         }
@@ -156,8 +156,8 @@ impl Match {
 }
 
 /// The rules last first, cut into runs of one verdict, without those that decide nothing. Within a run the order is free.
-struct Simplified {
-    runs: Vec<(Verdict, Vec<Match>)>,
+pub(super) struct Simplified {
+    pub runs: Vec<(Verdict, Vec<Match>)>,
     otherwise: Verdict,
 }
 

@@ -56,6 +56,8 @@ pub struct Request {
     pub gate: bool,
     /// `--rootless=true`
     pub rootless: bool,
+    /// `--systemd-cgroup`
+    pub systemd_cgroup: bool,
     /// `--cgroup-manager disabled`
     pub no_cgroup: bool,
 }
@@ -115,13 +117,14 @@ impl Plan {
         })?;
         let mut steps = step::Steps::default();
         let mut warnings = spec.warnings.clone();
-        let cgroup = match request.no_cgroup {
-            true => cgroup::none(&spec.resources)?,
-            false => cgroup::plan(spec, host, id, request.rootless)?,
+        let cgroup = match (request.no_cgroup, request.systemd_cgroup) {
+            (true, _) => cgroup::none(&spec.resources)?,
+            (false, true) => cgroup::scope::plan(spec, host, id, request.rootless)?,
+            (false, false) => cgroup::plan(spec, host, id, request.rootless)?,
         };
         warnings.extend(cgroup.warnings.iter().cloned());
 
-        let entry = namespaces::enter(spec, host, request, cgroup_needs_join(&cgroup), id)?;
+        let entry = namespaces::enter(spec, host, request, &cgroup, id)?;
         steps.list.extend(entry.steps);
         let trees = rootfs::assemble(spec, host, request, &cgroup, &mut steps)?;
         hooks(spec, &mut steps, HookPhase::CreateContainer)?;
@@ -180,11 +183,6 @@ impl Plan {
     ) -> Result<Self> {
         process::exec(id, process, host, request, exec)
     }
-}
-
-/// Whether a controller of a v1 hierarchy wants the child's pid.
-fn cgroup_needs_join(plan: &cgroup::CgroupPlan) -> bool {
-    !plan.v1.is_empty()
 }
 
 /// The checkpoint at which the container is created, and the gate if it stops there.

@@ -7,6 +7,7 @@
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::id::{ContainerId, HostPath};
+use crate::plan::cgroup::CgroupPlan;
 use crate::plan::identity::Privileges;
 use crate::plan::step::{Act, ParentFd, Phase, Step, Steps};
 use crate::plan::{Request, labels, text};
@@ -77,7 +78,7 @@ pub fn enter(
     spec: &Spec,
     host: &Host,
     request: &Request,
-    cgroup_join: bool,
+    cgroup: &CgroupPlan,
     id: &ContainerId,
 ) -> Result<Entry> {
     let namespaces = &spec.namespaces;
@@ -95,10 +96,13 @@ pub fn enter(
         .flatten();
 
     steps.push(Phase::Enter, Act::CloseFrom(3 + request.preserve_fds));
-    if cgroup_join {
+    // A controller of a v1 hierarchy wants the child's pid.
+    let joins_cgroups = !cgroup.v1.is_empty();
+    if joins_cgroups {
         steps.push(Phase::Enter, Act::JoinCgroups);
     }
-    if new_user || cgroup_join {
+    // So does systemd, before the child makes its cgroup the root of a namespace.
+    if new_user || joins_cgroups || cgroup.scope.is_some() {
         steps.push(Phase::Enter, Act::Reach(Checkpoint::Cloned));
     }
     steps.push(Phase::Enter, Act::Affinity(None));

@@ -69,6 +69,11 @@ impl Restore<'_> {
     /// Whatever any layer says, and what CRIU said; nothing is left behind but its log.
     pub fn perform(&self) -> Result<Born> {
         let Self { store, id, bundle, handover, .. } = self;
+        if self.request.systemd_cgroup {
+            // CRIU makes the processes where they shall be, and a scope takes only those that are there.
+            return Err(Error::new(Kind::Unsupported, "rrun restores no container into a scope")
+                .hint("restore without --systemd-cgroup, into a cgroup of rrun's own"));
+        }
         // Before anything is made.
         Directories::open(self.images, self.work, false)?;
         let streams = Streams::load(self.images)?;

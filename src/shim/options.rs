@@ -27,7 +27,7 @@ pub struct Options {
     pub root: String,
     /// `BinaryName`: the runtime's program. This shim is the runtime, so it is read and not used.
     pub binary_name: String,
-    /// `SystemdCgroup`.
+    /// `SystemdCgroup`: the containers' cgroups are systemd's scopes.
     pub systemd_cgroup: bool,
     /// `NoPivotRoot`.
     pub no_pivot_root: bool,
@@ -47,7 +47,7 @@ impl Options {
     /// Reads a message of either type; none means no options.
     ///
     /// # Errors
-    /// [`Kind::Unsupported`] for another type and for `SystemdCgroup`; [`Kind::Spec`] for what cannot be read.
+    /// [`Kind::Unsupported`] for another type; [`Kind::Spec`] for what cannot be read.
     pub fn decode(message: Option<&Any>) -> Result<Self> {
         let Some(any) = message.filter(|any| !any.type_url.is_empty() || !any.value.is_empty())
         else {
@@ -64,12 +64,7 @@ impl Options {
                 .hint("use containerd.runc.v1.Options or runtimeoptions.v1.Options"));
             }
         };
-        let options = options.context(|| format!("read runtime options of {:?}", any.type_url))?;
-        if options.systemd_cgroup {
-            return Err(Error::new(Kind::Unsupported, "SystemdCgroup = true")
-                .hint("set SystemdCgroup = false: cgroups are managed by cgroupfs"));
-        }
-        Ok(options)
+        options.context(|| format!("read runtime options of {:?}", any.type_url))
     }
 
     /// Whether a message is of a type that [`Options::decode`] reads.

@@ -17,13 +17,14 @@ fn runtime_options(path: &str, body: &str) -> Vec<u8> {
     bytes
 }
 
-const BODY: &str = "BinaryName = '/usr/bin/rrun'\nRoot = \"/r\"\nSystemdCgroup = false\n\
+const BODY: &str = "BinaryName = '/usr/bin/rrun'\nRoot = \"/r\"\nSystemdCgroup = true\n\
                     NoPivotRoot = true\nIoUid = 7\nShimCgroup = \"/s\"\nUnknown = 1\n";
 
 fn expected() -> Options {
     Options {
         root: "/r".into(),
         binary_name: "/usr/bin/rrun".into(),
+        systemd_cgroup: true,
         no_pivot_root: true,
         io_uid: 7,
         shim_cgroup: "/s".into(),
@@ -36,6 +37,7 @@ fn both_types_say_the_same_with_or_without_a_prefix() {
     let runc = oci::Options {
         root: "/r".into(),
         binary_name: "/usr/bin/rrun".into(),
+        systemd_cgroup: true,
         no_pivot_root: true,
         io_uid: 7,
         shim_cgroup: "/s".into(),
@@ -92,11 +94,6 @@ fn what_cannot_be_kept_is_refused_by_name() {
         ("runtimeoptions.v1.Options", runtime_options("", "IoUid = 'x'"), "config_body"),
         ("runtimeoptions.v1.Options", vec![3 << 3 | 2, 9], "runtimeoptions.v1.Options"),
         ("containerd.runc.v1.Options", vec![7 << 3 | 2, 9], "containerd.runc.v1.Options"),
-        (
-            "runtimeoptions.v1.Options",
-            runtime_options("", "SystemdCgroup = true"),
-            "SystemdCgroup = true; set SystemdCgroup = false",
-        ),
     ] {
         let said = Options::decode(Some(&any(type_url, value))).unwrap_err().to_string();
         assert!(said.contains(part), "{said}");

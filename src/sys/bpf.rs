@@ -57,6 +57,7 @@ impl Instruction {
 const PROG_LOAD: libc::c_int = 5;
 const PROG_ATTACH: libc::c_int = 8;
 const PROG_GET_FD_BY_ID: libc::c_int = 13;
+const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const PROG_QUERY: libc::c_int = 16;
 const PROG_TYPE_CGROUP_DEVICE: u32 = 15;
 const CGROUP_DEVICE: u32 = 6;
@@ -186,6 +187,35 @@ pub fn program_by_id(id: u32) -> Result<NewFd> {
     // SAFETY: `attr` is the prefix of union bpf_attr that PROG_GET_FD_BY_ID reads, and holds no pointer.
     let answer = unsafe { bpf(PROG_GET_FD_BY_ID, &raw mut attr) }?;
     Ok(NewFd(answer as Fd))
+}
+
+/// A program's name, filled up with NULs.
+///
+/// # Errors
+/// EPERM as for loading.
+pub fn program_name(program: Fd) -> Result<[u8; 16]> {
+    // The beginning of struct bpf_prog_info; the name follows these 64 bytes.
+    #[repr(C)]
+    struct Info {
+        before: [u64; 8],
+        name: [u8; 16],
+    }
+    #[repr(C)]
+    struct InfoAttr {
+        bpf_fd: u32,
+        info_len: u32,
+        info: u64,
+    }
+    let mut info = Info { before: [0; 8], name: [0; 16] };
+    let mut attr = InfoAttr {
+        bpf_fd: program as u32,
+        info_len: size_of::<Info>() as u32,
+        info: (&raw mut info) as u64,
+    };
+    // SAFETY: `attr` is the prefix of union bpf_attr that OBJ_GET_INFO_BY_FD reads; `info` is `info_len` writable bytes that
+    // outlive the call, and any bytes are a valid Info. Zero in it asks for none of the lists that it could point to.
+    unsafe { bpf(OBJ_GET_INFO_BY_FD, &raw mut attr) }?;
+    Ok(info.name)
 }
 
 /// The call itself, with the size of `attr`'s type.

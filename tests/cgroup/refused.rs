@@ -93,3 +93,19 @@ fn swap_below_memory_is_refused() {
         &["/linux/resources/memory/swap", "less than the limit"],
     );
 }
+
+/// Natively the v1 controllers are in the way, in a plain guest there is no systemd; under systemd, tests/systemd.rs asks.
+#[test]
+fn without_a_systemd_to_ask_nothing_is_made() {
+    requires!(root, rrun);
+    if missing(Need::Systemd).is_none() {
+        return;
+    }
+    let runtime = rrun_harness::Runtime::under_test().with_globals(["--systemd-cgroup"]);
+    let bundle = Bundle::in_runtime(&runtime);
+    let refused = bundle.create().failure();
+    let (v1, none) = ("systemd's cgroups need cgroup v2 alone", "systemd can't be reached");
+    let said = refused.stderr();
+    assert!((said.contains(v1) || said.contains(none)) && said.contains("cgroupfs"), "{said}");
+    Leftovers::assert_none(&bundle);
+}

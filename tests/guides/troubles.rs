@@ -40,7 +40,7 @@ const ALL: &[Trouble] = &[
     },
     Trouble {
         page: "containerd",
-        messages: &["--systemd-cgroup is not supported yet"],
+        messages: &["systemd's cgroups need cgroup v2 alone", "systemd can't be reached"],
         lines: "ctr run --rm --runtime io.containerd.runc.v2 --runc-binary /usr/local/bin/rrun --runc-systemd-cgroup \
             --cgroup a.slice:b:c docker.io/library/busybox:latest t true || true\n",
     },

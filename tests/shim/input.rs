@@ -48,7 +48,6 @@ fn options_of_either_type_come_on_standard_input() {
 fn options_that_cannot_be_kept_start_nothing() {
     requires!(root);
     let containerd = Containerd::new();
-    let systemd = oci::Options { systemd_cgroup: true, ..Default::default() };
     let cgroup = oci::Options { shim_cgroup: "/rrun-no-such-cgroup".into(), ..Default::default() };
     for (id, options, part) in [
         (
@@ -57,7 +56,6 @@ fn options_that_cannot_be_kept_start_nothing() {
             "runtime options of type \"example.com/Other\"",
         ),
         ("toml", runtime_options("Root = "), "config_body: "),
-        ("systemd", runc_options(&systemd), "SystemdCgroup = true; set SystemdCgroup = false"),
         ("cgroup", runc_options(&cgroup), "ShimCgroup = \"/rrun-no-such-cgroup\": no such cgroup"),
     ] {
         let bundle = containerd.bundle(id, &[]);

@@ -88,7 +88,7 @@ impl Trial<'_> {
         let host = Host::probe(OwnCgroup::Wanted)?;
         let bundle = Bundle { path: self.path.clone(), config: None, spec, host };
         let id = ContainerId::new(&format!("rrun-doctor-{}", std::process::id()))?;
-        let request = crate::cmd::request(self.globals, &CreateArgs::plain(id.clone()), &bundle)?;
+        let request = crate::cmd::request(self.globals, &CreateArgs::plain(id.clone()), &bundle);
         let plan = bundle.plan(&id, &request)?;
         if let Some(cgroup) = &plan.cgroup {
             Cgroup::check_free(cgroup)?;

@@ -17,12 +17,8 @@ impl Cgroup {
     /// [`Kind::Usage`] for a path that climbs or a controller that is not in a v1 hierarchy; [`Kind::NotFound`] for one
     /// that is not there.
     pub fn children(&self, below: &[String]) -> Result<Self> {
-        let mut child = Self {
-            unified: self.unified.clone(),
-            v1: self.v1.clone(),
-            ancestors: Vec::new(),
-            had_leftovers: false,
-        };
+        let mut child =
+            Self { unified: self.unified.clone(), v1: self.v1.clone(), ..Self::default() };
         for entry in below {
             match entry.split_once(':') {
                 None => child.everywhere(self, entry, &relative(entry, entry)?)?,

@@ -6,28 +6,68 @@
 use crate::error::{Error, Kind, Result};
 use crate::plan::device_filter::DeviceProgram;
 use rrun_sys::{Errno, bpf};
+use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-/// Loads and attaches `program`. `leftovers`: the cgroup is older than this start and may have a program.
-pub fn attach(cgroup: BorrowedFd<'_>, program: &DeviceProgram, leftovers: bool) -> Result<()> {
-    let loaded = bpf::load_device_program(&program.instructions, c"rrun_devices")
+/// What becomes of the programs that are attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Others {
+    /// There are none, or they are systemd's.
+    Stay,
+    /// The cgroup is older than this start and may have one.
+    MakeWay,
+    /// Ours is replaced, and systemd's stays.
+    StayButOurs,
+}
+
+const NAME: &CStr = c"rrun_devices";
+
+/// Loads and attaches `program`.
+pub fn attach(cgroup: BorrowedFd<'_>, program: &DeviceProgram, others: Others) -> Result<()> {
+    let loaded = bpf::load_device_program(&program.instructions, NAME)
         .map_err(|errno| refused("BPF_PROG_LOAD", errno))?;
     let (loaded, fd) = (OwnedFd::from(loaded), cgroup.as_raw_fd());
-    let old = if leftovers { only_program(fd)? } else { None };
+    let old = match others {
+        Others::Stay => None,
+        Others::MakeWay => only_program(fd)?,
+        Others::StayButOurs => our_program(fd)?,
+    };
     bpf::attach_device_program(fd, loaded.as_raw_fd(), old.as_ref().map(AsRawFd::as_raw_fd))
         .map_err(|errno| refused("BPF_PROG_ATTACH", errno))
 }
 
 /// The program that is attached already, if it is the only one. Several were put there by somebody else.
 fn only_program(cgroup: rrun_sys::Fd) -> Result<Option<OwnedFd>> {
+    match programs(cgroup)?.as_slice() {
+        [id] => program(*id).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// The one that bears our name.
+fn our_program(cgroup: rrun_sys::Fd) -> Result<Option<OwnedFd>> {
+    for id in programs(cgroup)? {
+        let found = program(id)?;
+        let name = bpf::program_name(found.as_raw_fd())
+            .map_err(|errno| refused("BPF_OBJ_GET_INFO_BY_FD", errno))?;
+        if name.starts_with(NAME.to_bytes_with_nul()) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+fn programs(cgroup: rrun_sys::Fd) -> Result<Vec<u32>> {
+    // The kernel attaches no more.
     let mut ids = [0; 64];
     let count = bpf::attached_device_programs(cgroup, &mut ids)
         .map_err(|errno| refused("BPF_PROG_QUERY", errno))?;
-    if count != 1 {
-        return Ok(None);
-    }
-    let found = bpf::program_by_id(ids[0]);
-    found.map(|fd| Some(fd.into())).map_err(|errno| refused("BPF_PROG_GET_FD_BY_ID", errno))
+    Ok(ids.into_iter().take(count).collect())
+}
+
+fn program(id: u32) -> Result<OwnedFd> {
+    let found = bpf::program_by_id(id);
+    found.map(Into::into).map_err(|errno| refused("BPF_PROG_GET_FD_BY_ID", errno))
 }
 
 fn refused(command: &str, errno: Errno) -> Error {

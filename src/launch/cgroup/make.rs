@@ -34,13 +34,7 @@ fn perform(plan: &CgroupPlan, made: &mut Vec<PathBuf>) -> Result<(Cgroup, Option
             refuse_if_used(&path)?;
         }
         let directory = Directory::open(&path)?;
-        point("enable controllers")?;
-        enable(place, &directory)?;
-        apply(place, &path, &directory)?;
-        if let Some(uid) = place.owner {
-            point("hand the cgroup over")?;
-            hand_over(&path, &directory, uid)?;
-        }
+        furnish(place, &path, &directory)?;
         cgroup.unified = Some(path);
         opened = Some(directory.into());
         cgroup.had_leftovers = fresh == Fresh::No;
@@ -52,6 +46,18 @@ fn perform(plan: &CgroupPlan, made: &mut Vec<PathBuf>) -> Result<(Cgroup, Option
         |path: &PathBuf| cgroup.unified.as_ref() == Some(path) || cgroup.v1.contains(path);
     cgroup.ancestors = made.iter().filter(|path| !is_leaf(path)).cloned().collect();
     Ok((cgroup, opened))
+}
+
+/// Controllers, limits and owner of one that is there.
+pub fn furnish(place: &Place, path: &Path, directory: &Directory) -> Result<()> {
+    point("enable controllers")?;
+    enable(place, directory)?;
+    apply(place, path, directory)?;
+    if let Some(uid) = place.owner {
+        point("hand the cgroup over")?;
+        hand_over(path, directory, uid)?;
+    }
+    Ok(())
 }
 
 fn perform_v1(v1: &V1Place, made: &mut Vec<PathBuf>) -> Result<PathBuf> {

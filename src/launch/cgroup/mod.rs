@@ -14,15 +14,19 @@ mod make;
 mod oom;
 mod pids;
 mod remove;
+mod scope;
 pub mod stats;
+mod told;
 mod update;
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::host::cgroup::{CgroupHost, OwnCgroup, below, clean};
 use crate::launch::fault::point;
+use crate::launch::systemd::Unit;
 use crate::plan::cgroup::{CgroupPlan, Devices, Place};
 use directory::Directory;
 use events::Events;
+use guard::Others;
 use nix::fcntl::OFlag;
 pub use oom::OomWatch;
 use rrun_sys::Errno;
@@ -48,6 +52,9 @@ pub struct Cgroup {
     /// below them by then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ancestors: Vec<PathBuf>,
+    /// systemd's, if that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unit: Option<Unit>,
     /// It was there before, so a device program may be, too.
     #[serde(skip)]
     had_leftovers: bool,
@@ -82,22 +89,25 @@ impl Cgroup {
         match (&plan.devices, directory) {
             (Devices::Program(program), Some(directory)) => {
                 point("attach the device program")?;
-                guard::attach(directory, program, self.had_leftovers)
+                let others = if self.had_leftovers { Others::MakeWay } else { Others::Stay };
+                guard::attach(directory, program, others)
             }
             _ => Ok(()),
         }
     }
 
     /// What [`Cgroup::make`] will make, but for what is missing above it: enough to clean up after a runtime that was
-    /// killed meanwhile.
+    /// killed meanwhile. Of a scope nothing: it is systemd's to clean up once its process has ended.
     #[must_use]
     pub fn planned(plan: &CgroupPlan) -> Self {
+        if plan.scope.is_some() {
+            return Self::default();
+        }
         let path = |place: &Place| below(&place.mount, &place.path);
         Self {
             unified: plan.unified.as_ref().map(path),
             v1: plan.v1.iter().map(|v1| path(&v1.place)).collect(),
-            ancestors: Vec::new(),
-            had_leftovers: false,
+            ..Self::default()
         }
     }
 
@@ -243,6 +253,7 @@ impl Cgroup {
     /// # Errors
     /// [`Kind::State`] when processes still live in it; [`Kind::Kernel`] otherwise; further failures are appended.
     pub fn remove(&self) -> Result<()> {
+        self.end_unit()?;
         remove::remove(self.unified.as_deref(), &self.v1, &self.ancestors)
     }
 

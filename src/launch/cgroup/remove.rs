@@ -77,7 +77,7 @@ fn wait_until_empty(path: &Path, waiting: Waiting, deadline: Instant) -> Result<
     }
 }
 
-fn still_used(path: &Path) -> Error {
+pub fn still_used(path: &Path) -> Error {
     Error::new(Kind::State, format!("cgroup {} is still in use after 2 s", path.display()))
         .with_call(format!("rmdir({path:?})"), libc::EBUSY)
         .hint("kill its processes; one that hangs in the kernel has to come back first")

@@ -6,11 +6,15 @@
 //! and takes one, `memory.oom_control` shows three words and takes a digit.
 
 use super::directory::Directory;
-use super::{Cgroup, guard, late, make};
+use super::guard::{self, Others};
+use super::told::Told;
+use super::{Cgroup, late, make};
 use crate::error::{Error, Kind, Result};
 use crate::host::cgroup::below;
 use crate::host::{Host, OwnCgroup};
+use crate::launch::systemd::Unit;
 use crate::log;
+use crate::plan::cgroup::scope::leave_idle_unweighed;
 use crate::plan::cgroup::{Absent, Change, Place, Setting, Standing, Write, change, sort};
 use crate::plan::device_filter::DeviceProgram;
 use crate::spec::{Limit, Resources};
@@ -27,10 +31,16 @@ impl Cgroup {
     pub fn update(&self, resources: &Resources) -> Result<Self> {
         let host = Host::probe(OwnCgroup::Wanted)?;
         let whole = self.standing().complete(resources);
-        let change = change(&whole, &host, self.unified.as_deref(), &self.v1)?;
+        let mut change = change(&whole, &host, self.unified.as_deref(), &self.v1)?;
         change.warnings.iter().for_each(|warning| log::warn(warning));
         let mut journal = Journal::default();
         let mut after = self.clone();
+        if let Some(unit) = &self.unit {
+            if let Some(place) = &mut change.unified {
+                leave_idle_unweighed(&mut place.settings);
+            }
+            journal.tell(unit, &change, resources)?;
+        }
         let done = journal.perform(&change, &mut after).and_then(|()| match &change.devices {
             // Last, because it is one call that happens or does not.
             Some(program) => self.replace_guard(program),
@@ -44,7 +54,13 @@ impl Cgroup {
 
     fn replace_guard(&self, program: &DeviceProgram) -> Result<()> {
         match self.directory()? {
-            Some(directory) => guard::attach(directory.as_fd(), program, true),
+            Some(directory) => {
+                let others = match self.unit {
+                    Some(_) => Others::StayButOurs,
+                    None => Others::MakeWay,
+                };
+                guard::attach(directory.as_fd(), program, others)
+            }
             None => Ok(()),
         }
     }
@@ -85,6 +101,8 @@ struct Journal {
     entries: Vec<Entry>,
     /// Cgroups that were made and have processes now.
     late: Vec<late::Late>,
+    /// All entries were made before the first write, because systemd was told.
+    told: Option<Told>,
 }
 
 struct Entry {
@@ -96,6 +114,28 @@ struct Entry {
 }
 
 impl Journal {
+    /// Notes what stands, and tells systemd what will.
+    fn tell(&mut self, unit: &Unit, change: &Change, resources: &Resources) -> Result<()> {
+        if let Some(place) = &change.unified {
+            let path = below(&place.mount, &place.path);
+            let directory = open(&path)?;
+            make::enable(place, &directory)?;
+            let writes = place.settings.iter().filter_map(|setting| match setting {
+                Setting::Write(write) => Entry::before(write, &path, &directory),
+                Setting::RefuseIfUsed { .. } => None,
+            });
+            self.entries.extend(writes);
+            for check in &place.settings {
+                if matches!(check, Setting::RefuseIfUsed { .. }) {
+                    make::apply_one(check, &path, &directory)?;
+                }
+            }
+        }
+        let before = self.entries.iter().map(|entry| (&*entry.file, &*entry.before));
+        self.told = Some(Told::tell(unit, change, resources, before)?);
+        Ok(())
+    }
+
     fn perform(&mut self, change: &Change, after: &mut Cgroup) -> Result<()> {
         if let Some(place) = &change.unified {
             let path = below(&place.mount, &place.path);
@@ -126,7 +166,9 @@ impl Journal {
             };
             let written = make::apply_one(setting, path, directory);
             // Of several lines the first may stand though a later one was refused.
-            if written.is_ok() || entry.as_ref().is_some_and(|entry| entry.before.len() > 1) {
+            let stands =
+                written.is_ok() || entry.as_ref().is_some_and(|entry| entry.before.len() > 1);
+            if stands && self.told.is_none() {
                 self.entries.extend(entry);
             }
             written.map_err(|error| explain(error, setting, directory))?;
@@ -140,6 +182,9 @@ impl Journal {
             if let Err(failure) = late.undo() {
                 error = error.while_undoing(failure);
             }
+        }
+        if let Some(told) = self.told {
+            error = told.take_back(error);
         }
         for entry in self.entries.into_iter().rev() {
             if let Err(failure) = entry.put_back() {

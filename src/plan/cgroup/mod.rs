@@ -16,6 +16,7 @@
 
 mod change;
 mod place;
+pub mod scope;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,9 @@ pub struct CgroupPlan {
     pub v1: Vec<V1Place>,
     /// The guard of the devices.
     pub devices: Devices,
+    /// Who makes it, if that is systemd.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<scope::Scope>,
     /// What is odd but no error: one lower-case line each.
     pub warnings: Vec<String>,
 }
@@ -192,7 +196,7 @@ pub fn plan(spec: &Spec, host: &Host, id: &ContainerId, rootless: bool) -> Resul
 
     let (devices, warnings) = guard(resources, host.is_machine_root())?;
     let v1 = v1.into_iter().map(v1::V1Candidate::into_place).collect();
-    Ok(CgroupPlan { unified: Some(here), v1, devices, warnings })
+    Ok(CgroupPlan { unified: Some(here), v1, devices, scope: None, warnings })
 }
 
 /// Decides for none: the container stays in its caller's.
@@ -209,7 +213,7 @@ impl CgroupPlan {
     /// No cgroup at all.
     fn nothing(resources: &Resources) -> Self {
         let warnings = unguarded_warning(resources).into_iter().collect();
-        Self { unified: None, v1: Vec::new(), devices: Devices::Unguarded, warnings }
+        Self { unified: None, v1: Vec::new(), devices: Devices::Unguarded, scope: None, warnings }
     }
 }
 

@@ -3,6 +3,7 @@
 //! What a newcomer would get wrong: a line says what will be written, not what config.json said; the difference is what
 //! the reader came for.
 
+use super::scope::{Manager, Scope};
 use super::{Absent, CgroupPlan, Devices, Place, Setting};
 use crate::host::cgroup::below;
 
@@ -11,12 +12,15 @@ impl CgroupPlan {
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
+        if let Some(scope) = &self.scope {
+            ask(scope, &mut lines);
+        }
         match &self.unified {
             None => lines.push("none: no cgroup is delegated to this user".to_owned()),
-            Some(place) => show(place, &mut lines),
+            Some(place) => show(place, self.scope.is_none(), &mut lines),
         }
         for v1 in &self.v1 {
-            show(&v1.place, &mut lines);
+            show(&v1.place, true, &mut lines);
         }
         match &self.devices {
             _ if self.unified.is_none() => {}
@@ -28,8 +32,18 @@ impl CgroupPlan {
     }
 }
 
-fn show(place: &Place, lines: &mut Vec<String>) {
-    lines.push(format!("make {}", below(&place.mount, &place.path).display()));
+fn ask(scope: &Scope, lines: &mut Vec<String>) {
+    let slice = scope.properties.iter().find(|property| property.name == "Slice");
+    let slice = slice.map(|property| property.value.to_string()).unwrap_or_default();
+    let whose = if scope.manager == Manager::User { "the user's systemd" } else { "systemd" };
+    lines.push(format!("ask {whose} for {} in {slice}", scope.unit));
+    let told = scope.properties.iter().filter(|property| property.name != "Slice");
+    lines.extend(told.map(|property| format!("with {property}")));
+}
+
+fn show(place: &Place, is_ours: bool, lines: &mut Vec<String>) {
+    let made = if is_ours { "make" } else { "find the child in" };
+    lines.push(format!("{made} {}", below(&place.mount, &place.path).display()));
     if !place.enable.is_empty() {
         let names: Vec<_> = place.enable.iter().map(|one| &*one.controller).collect();
         lines.push(format!("enable {}", names.join(" ")));

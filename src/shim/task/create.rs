@@ -58,6 +58,7 @@ impl Birth<'_> {
                 gate: true,
                 no_pivot: options.no_pivot_root,
                 no_new_keyring: options.no_new_keyring,
+                systemd_cgroup: options.systemd_cgroup,
                 ..bundle.request()
             },
             manager: None,

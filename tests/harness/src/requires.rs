@@ -7,11 +7,12 @@
 use std::env;
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::unistd::geteuid;
 
-use crate::{Runtime, busybox, on_path};
+use crate::{ORDINARY_USER, Runtime, busybox, on_path};
 
 /// One thing a test cannot do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,10 @@ pub enum Need {
     Newer(u32, u32),
     /// A capability in our own permitted set, by its number in `linux/capability.h`.
     Capability(u32),
+    /// systemd is init, and cgroup2 is all that it uses.
+    Systemd,
+    /// The guest's ordinary user has a systemd.
+    UserSystemd,
     /// SELinux switched on at boot, and its compiler's package, unpacked; a policy is the test's own to load.
     SeLinux,
     /// AppArmor in force, and its parser's package, unpacked.
@@ -117,6 +122,12 @@ macro_rules! need {
     };
     (capability($number:expr)) => {
         $crate::requires::Need::Capability($number)
+    };
+    (systemd) => {
+        $crate::requires::Need::Systemd
+    };
+    (user_systemd) => {
+        $crate::requires::Need::UserSystemd
     };
     (selinux) => {
         $crate::requires::Need::SeLinux
@@ -200,6 +211,13 @@ pub fn missing(need: Need) -> Option<String> {
         Need::Capability(number) => {
             unless(permitted() >> number & 1 == 1, format!("needs capability number {number}"))
         }
+        Need::Systemd => {
+            unless(is_under_systemd(), "needs systemd as init, with cgroup v2 alone".into())
+        }
+        Need::UserSystemd => {
+            let socket = format!("/run/user/{}/systemd/private", ORDINARY_USER.1);
+            unless(Path::new(&socket).exists(), format!("needs a systemd of {}", ORDINARY_USER.0))
+        }
         Need::SeLinux => unless(
             fs::read_to_string("/proc/filesystems").is_ok_and(|text| text.contains("selinuxfs")),
             "needs SELinux switched on at boot".into(),
@@ -237,6 +255,12 @@ fn is_fixed_in(release: &str) -> bool {
 fn numbers(version: &str) -> [u32; 3] {
     let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
     std::array::from_fn(|_| numbers.next().unwrap_or(0))
+}
+
+fn is_under_systemd() -> bool {
+    let init = fs::read_to_string("/proc/1/comm").unwrap_or_default();
+    let files = ["/run/systemd/private", "/sys/fs/cgroup/cgroup.controllers"];
+    init.trim() == "systemd" && files.iter().all(|file| Path::new(file).exists())
 }
 
 fn lists(file: &str, user: &str) -> bool {

@@ -133,7 +133,6 @@ impl Runtime {
     pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--root").arg(self.root()).args(&self.globals).args(args);
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         if let Some((uid, gid)) = self.user {
             command
                 .uid(uid)
@@ -141,6 +140,7 @@ impl Runtime {
                 .env("XDG_RUNTIME_DIR", &self.home.0)
                 .env("HOME", &self.home.0);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -1,4 +1,5 @@
-//! Pid 1 of the guest: modules, mounts, the job, off.
+//! Pid 1 of the guest: modules, mounts, the job, off. With systemd as init it makes way after the mounts, and is called
+//! again, with the word `job`, as a service.
 //!
 //! Knows `job.json` of its initramfs and nothing else. Refuses to go on after a failure: it says what failed and powers
 //! off. A newcomer would use pivot_root; the initramfs cannot be pivoted away, so the new root is moved over it, as
@@ -11,6 +12,7 @@ use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -18,6 +20,7 @@ use nix::kmod::{ModuleInitFlags, finit_module};
 use nix::mount::{MsFlags, mount};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, chdir, chroot, sethostname};
+use rrun_harness::guest::systemd;
 use serde_json::Value;
 
 const RECORD: char = '\x1e';
@@ -28,7 +31,11 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() {
     let mut voice = None;
-    let last_word = match live(&mut voice) {
+    let lived = match std::env::args().nth(1).as_deref() {
+        Some("job") => serve(&mut voice),
+        _ => live(&mut voice),
+    };
+    let last_word = match lived {
         Ok(code) => format!("exit {code}"),
         Err(error) => error.to_string(),
     };
@@ -54,10 +61,31 @@ fn live(voice: &mut Option<File>) -> Result<i32> {
             .map_err(|e| format!("load {path}: {e}"))?;
     }
     *voice = Some(find_voice()?);
-    let Some(file) = voice else { return Err("no voice".into()) };
     furnish(&job)?;
+    if job["systemd"].as_bool() == Some(true) {
+        return Err(make_way().into());
+    }
+    begin(&job, voice)
+}
+
+/// The job, as a service of systemd's.
+fn serve(voice: &mut Option<File>) -> Result<i32> {
+    *voice = Some(find_voice()?);
+    let job = fs::read_to_string(Path::new(systemd::HOME).join("job.json"))?;
+    begin(&serde_json::from_str(&job)?, voice)
+}
+
+/// Becomes systemd; what is returned is why not. Our voice, which only one may hold, ends with us.
+fn make_way() -> std::io::Error {
+    let mut command = Command::new(systemd::COMMAND[0]);
+    command.args(&systemd::COMMAND[1..]).env_clear().envs(systemd::environment());
+    command.exec()
+}
+
+fn begin(job: &Value, voice: &mut Option<File>) -> Result<i32> {
+    let Some(file) = voice else { return Err("no voice".into()) };
     write!(file, "{RECORD}ready{RECORD}")?;
-    perform(&job, file)
+    perform(job, file)
 }
 
 /// The virtio port named "rrun"; devtmpfs calls it /dev/vport1p1 or so.
@@ -118,6 +146,9 @@ fn furnish(job: &Value) -> Result<()> {
     }
     modules(job)?;
     people()?;
+    if job["systemd"].as_bool() == Some(true) {
+        systemd::plant(Path::new("/new"), Path::new("/init"), &job.to_string())?;
+    }
     chdir("/new")?;
     mount(Some("."), "/", None::<&str>, MsFlags::MS_MOVE, None::<&str>)?;
     chroot(".")?;

@@ -93,7 +93,12 @@ pub fn validate(
             worker.join().map_err(|_| "a worker failed".to_owned()).and_then(|outcome| outcome)
         })
     });
-    remove_containers(&wrapper, &scratch.join(STATE));
+    // Where their cgroups have the paths that they were made by.
+    std::thread::scope(|scope| {
+        let remove =
+            || separate(cgroups).map(|()| remove_containers(&wrapper, &scratch.join(STATE)));
+        scope.spawn(remove).join().map_err(|_| "the removal of containers failed".to_owned())?
+    })?;
     remove_cgroups();
     outcome?;
     Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner))

@@ -14,6 +14,7 @@
 mod kernel;
 mod modules;
 mod qemu;
+pub mod systemd;
 
 use std::fs;
 use std::io::Write;
@@ -65,6 +66,8 @@ pub struct Job {
     pub kernel: String,
     /// How long boot and command may take together.
     pub deadline: Duration,
+    /// Whether init is systemd, and the command a service.
+    pub systemd: bool,
 }
 
 impl Job {
@@ -77,6 +80,7 @@ impl Job {
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             kernel: String::new(),
             deadline: Duration::from_secs(300),
+            systemd: false,
         }
     }
 }
@@ -193,6 +197,7 @@ impl Guest {
             "argv": job.argv,
             "env": job.env,
             "cwd": job.cwd.to_string_lossy(),
+            "systemd": job.systemd,
         });
         archive.file("job.json", 0o644, job.to_string().as_bytes());
         Ok(archive.finish())

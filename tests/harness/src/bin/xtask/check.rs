@@ -30,6 +30,9 @@ const SERVICES: &[&str] = &["postgresql", "nginx", "apparmor", "secilc"];
 /// The one file of engines that guests run, too, and those of its tests that they do: they ask what cgroup2 does.
 const ENGINE_IN_GUESTS: (&str, &str) = ("containerd", "in_a_guest");
 
+/// The file whose guest has systemd as init.
+const UNDER_SYSTEMD: &str = "systemd";
+
 /// What was asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Wish {
@@ -252,6 +255,7 @@ fn guest_test(guest: &Guest, test: &Path, wish: &Wish) -> (Count, String) {
     job.kernel = guest::parameters(file_of(test)).to_owned();
     job.cwd = workspace();
     job.deadline = PATIENCE;
+    job.systemd = file_of(test) == UNDER_SYSTEMD;
     let mut said = Vec::new();
     let mut tally = Tally::passing_to(&mut said);
     let finished = guest.run(&job, &mut tally);

@@ -19,6 +19,9 @@ pub(crate) const GUEST: &[Tool] = &[
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
     ("depmod", "kmod"),
+    ("/lib/systemd/systemd", "systemd"),
+    ("dbus-daemon", "dbus"),
+    ("setpriv", "util-linux"),
     ("xz", "xz-utils"),
     ("zstd", "zstd"),
 ];

@@ -42,7 +42,9 @@ cargo xtask fuzz [SECONDS [TARGET…]]
                           searches for inputs that break what tests/fuzz says of any input (needs nightly, cargo-fuzz)
 cargo xtask build         both programs, static and optimized: rrun and its shim for containerd
 cargo xtask assets DIR    manual pages, and completions for bash, zsh and fish: DIR/man, DIR/completions
-cargo xtask vm COMMAND…   a command in the guest: the host's files, a kernel and cgroups of its own
+cargo xtask vm [--systemd] COMMAND…
+                          a command in the guest: the host's files, a kernel and cgroups of its own; with --systemd as a
+                          service of systemd's
 cargo xtask guest-check   boots the guest and says what it has";
 
 /// Errors are sentences for a person.
@@ -141,7 +143,9 @@ fn assets(words: &[String]) -> Result<u8> {
     if status.success() { Ok(0) } else { Err(format!("cargo run --example assets: {status}")) }
 }
 
-fn vm(command: &[String]) -> Result<u8> {
+fn vm(words: &[String]) -> Result<u8> {
+    let is_systemd = words.first().is_some_and(|word| word == "--systemd");
+    let command = &words[usize::from(is_systemd)..];
     if command.is_empty() {
         return Err("vm needs a command, for instance: cargo xtask vm sh -c 'uname -a'".into());
     }
@@ -154,6 +158,7 @@ fn vm(command: &[String]) -> Result<u8> {
     let program = command.first().map(std::path::Path::new);
     job.kernel = guest::parameters(program.map_or("", check::file_of)).to_owned();
     job.deadline = Duration::from_secs(1800);
+    job.systemd = is_systemd;
     let finished = guest.run(&job, &mut std::io::stdout())?;
     eprintln!("guest: up after {:.1} s, exit code {}", finished.boot.as_secs_f64(), finished.code);
     Ok(u8::try_from(finished.code).unwrap_or(1))
