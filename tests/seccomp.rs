@@ -4,6 +4,9 @@
 
 #[path = "seccomp/notify.rs"]
 mod notify;
+#[cfg(target_arch = "x86_64")]
+#[path = "seccomp/own.rs"]
+mod own;
 
 use rrun_harness::{Bundle, Leftovers, Must, requires, workspace};
 use serde_json::{Value, json};

@@ -1,8 +1,14 @@
 //! `rrun spec`: a config.json to start from.
 //!
-//! It knows one configuration, in the file beside it, and how a user without privileges must change it. It refuses to
-//! overwrite one.
-//! What a newcomer would get wrong: the text is kept as text, not built from types, so that its order and its tabs are
+//! It knows one configuration, in the file beside it, how a user without privileges must change it, and one seccomp
+//! profile for whoever asks. It refuses to overwrite one.
+//!
+//! The profile lists what is allowed, by the kernel's groups of calls: files, descriptors, waiting, memory, processes,
+//! signals, clocks, ids, scheduling, IPC, sockets, confinement. What is not there answers EPERM: all that mounts, loads
+//! code into the kernel, sets clocks, looks into other processes, or is a large surface for little use (io_uring,
+//! userfaultfd, keys, bpf, the families of sockets but unix, IP, netlink and packet).
+//! What a newcomer would get wrong: clone3(2) hides its flags in memory, so it answers ENOSYS, and libraries then use
+//! clone(2), whose flags a filter can see; `socketcall` is not in the list for the same reason. And the text is kept as text, not built from types, so that its order and its tabs are
 //! the same on every run and a diff between two bundles shows what somebody changed.
 
 use super::args::{Globals, SpecArgs};
@@ -13,6 +19,12 @@ use std::path::Path;
 
 /// The configuration for root.
 const DEFAULT: &str = include_str!("default.json");
+
+/// The seccomp profile.
+const SECCOMP: &str = include_str!("spec/seccomp.json");
+
+/// Before which line the profile goes.
+const AFTER_SECCOMP: &str = "\t\t\"maskedPaths\": [\n";
 
 /// What is different for a user without privileges: each text of [`DEFAULT`], and what takes its place.
 ///
@@ -42,7 +54,10 @@ const ROOTLESS: &[(&str, &str)] = &[
 pub fn run(_globals: &Globals, args: &SpecArgs) -> Result<u8> {
     let name = args.file.as_deref().unwrap_or(Path::new("config.json"));
     let path = args.bundle.as_deref().unwrap_or(Path::new(".")).join(name);
-    let text = default_config(args.rootless)?;
+    let mut text = default_config(args.rootless)?;
+    if args.seccomp {
+        text = with_seccomp(&text)?;
+    }
     let made = OpenOptions::new().write(true).create_new(true).open(&path);
     if made.as_ref().is_err_and(|error| error.kind() == ErrorKind::AlreadyExists) {
         let problem = format!("{} exists", path.display());
@@ -72,10 +87,22 @@ pub fn default_config(rootless: bool) -> Result<String> {
     Ok(text.replace("HOST_UID", &uid.to_string()).replace("HOST_GID", &gid.to_string()))
 }
 
+/// The same text with the profile in it.
+///
+/// # Errors
+/// [`Kind::Internal`] when they do not fit together.
+fn with_seccomp(text: &str) -> Result<String> {
+    if text.matches(AFTER_SECCOMP).count() != 1 {
+        return Err(Error::new(Kind::Internal, "the default has not one place for seccomp"));
+    }
+    let profile = SECCOMP.trim_end().replace('\n', "\n\t\t");
+    Ok(text.replacen(AFTER_SECCOMP, &format!("\t\t\"seccomp\": {profile},\n{AFTER_SECCOMP}"), 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{FsType, Namespace, Spec};
+    use crate::spec::{Action, Arch, FsType, Namespace, Spec};
 
     fn parsed(rootless: bool) -> Spec {
         let text = default_config(rootless).expect("text");
@@ -95,6 +122,37 @@ mod tests {
             let text = default_config(rootless).expect("text");
             let read: oci_spec::runtime::Spec = serde_json::from_str(&text).expect("a Spec");
             assert_eq!(read.mounts().as_ref().map(Vec::len), Some(7));
+        }
+    }
+
+    #[test]
+    fn the_seccomp_profile_parses_without_a_warning_in_either_text() {
+        for rootless in [false, true] {
+            let text = with_seccomp(&default_config(rootless).expect("text")).expect("a place");
+            let spec = Spec::parse(text.as_bytes(), Path::new("/b")).expect("valid");
+            assert_eq!(spec.warnings, Vec::<String>::new());
+            let profile = spec.seccomp.expect("a profile");
+            assert_eq!(profile.default_action, Action::Errno(1));
+            assert_eq!(profile.architectures, [Arch::X86_64, Arch::X86, Arch::X32]);
+        }
+    }
+
+    /// The calls of the two tables that the profile's architectures have.
+    #[test]
+    fn every_call_that_the_seccomp_profile_names_is_one_of_the_kernels_and_is_named_once() {
+        use std::collections::HashSet;
+        let profile: serde_json::Value = serde_json::from_str(SECCOMP).expect("JSON");
+        let rules = profile["syscalls"].as_array().expect("rules");
+        let mut plain = HashSet::new();
+        for rule in rules {
+            for name in rule["names"].as_array().expect("names").iter().flat_map(|n| n.as_str()) {
+                let known = name.parse::<syscalls::x86_64::Sysno>().is_ok()
+                    || name.parse::<syscalls::x86::Sysno>().is_ok()
+                    // Behind socketcall(2) alone.
+                    || ["send", "recv"].contains(&name);
+                assert!(known, "no kernel has {name}");
+                assert!(rule.get("args").is_some() || plain.insert(name), "{name} comes twice");
+            }
         }
     }
 

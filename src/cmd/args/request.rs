@@ -213,6 +213,8 @@ pub struct SpecArgs {
     pub file: Option<PathBuf>,
     /// `--rootless`.
     pub rootless: bool,
+    /// `--seccomp`.
+    pub seccomp: bool,
 }
 
 /// `explain`.
@@ -321,6 +323,7 @@ impl Request {
                 bundle: taken.path("bundle")?,
                 file: taken.path("file")?,
                 rootless: taken.on("rootless")?,
+                seccomp: taken.on("seccomp")?,
             }),
             Verb::Features => Self::Features,
             Verb::Wait => Self::Wait(WaitArgs::take(taken)?),

@@ -145,6 +145,11 @@ pub(super) const SPECIFYING: &[Flag] = &[
     value("bundle", Some('b'), "DIR", "Where to write it [default: .]"),
     value("file", Some('f'), "FILE", "Under which name [default: config.json]"),
     switch("rootless", None, "For containers of an ordinary user"),
+    switch(
+        "seccomp",
+        None,
+        "With a profile that allows what ordinary programs call, and nothing else",
+    ),
 ];
 
 pub(super) const EXPLAINING: &[Flag] = &[

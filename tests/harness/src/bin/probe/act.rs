@@ -61,6 +61,7 @@ pub(crate) fn act(verb: &str, args: &[&str]) -> Outcome {
         ("trap", [signal, code]) => trap(signal_of(signal)?, number(code)?),
         ("alloc", [bytes]) => alloc(number(bytes)?),
         ("spin", [seconds]) => spin(number(seconds)?),
+        ("threads", [count]) => threads(number(count)?),
         ("forkbomb", [count]) => forkbomb(number(count)?),
         ("open", [path, mode]) => open(path, mode),
         ("try", [mode, paths @ ..]) => attempt(mode, paths),
@@ -96,6 +97,18 @@ pub(crate) fn say(text: &str) -> Outcome {
     writeln!(out, "{text}")?;
     out.flush()?;
     Ok(0)
+}
+
+/// Each adds under one lock, and is joined.
+fn threads(count: usize) -> Outcome {
+    let sum = std::sync::Mutex::new(0_usize);
+    let add = || sum.lock().map(|mut sum| *sum += 1).is_ok();
+    let all = std::thread::scope(|scope| {
+        let started: Vec<_> = (0..count).map(|_| scope.spawn(add)).collect();
+        started.into_iter().all(|thread| thread.join().unwrap_or(false))
+    });
+    let sum = sum.into_inner().map_err(|error| Trouble::Other(error.to_string()))?;
+    if all { say(&sum.to_string()) } else { Err(Trouble::Other("a thread was lost".to_owned())) }
 }
 
 fn number<T: FromStr>(text: &str) -> Result<T, Trouble> {

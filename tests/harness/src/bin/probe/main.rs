@@ -21,6 +21,7 @@ probe sleep [SECONDS]       writes `ready`, then sleeps (for ever)
 probe trap SIGNAL N         writes `ready`, waits for that signal (a number), ends with code N
 probe alloc BYTES           touches so much memory, a megabyte at a time, then writes `touched BYTES`
 probe spin SECONDS          burns a processor for so long; prints the processor time it got, in nanoseconds
+probe threads N             starts N threads that add one each, and prints the sum
 probe forkbomb N            starts up to N sleeping children; prints how many started
 probe open PATH r|w|rw|c    opens (c: creates); prints `ok` or the error's name, and fails with it
 probe try r|w|rw|c PATH…    opens each; prints `ok` or the error's name of each as JSON
