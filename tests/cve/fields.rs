@@ -109,7 +109,13 @@ fn cve_2025_24965_what_the_runtime_makes_for_itself_lies_inside() {
         let runtime = bundle.runtime().clone().with_env("NOTIFY_SOCKET", listener.display());
         bundle.write_config();
         let words = ["run", "--bundle", &bundle.path().to_string_lossy(), bundle.id()];
-        runtime.call(words).success();
+        let output = runtime.call(words);
+        // Inside, a link from /run to somewhere below /run leads to itself: a guest has its bundles there.
+        if target.starts_with("/run") {
+            output.failure().stderr_has("ELOOP");
+        } else {
+            output.success();
+        }
         assert_eq!(names(&outside), ["ptmx"]);
         Leftovers::assert_none(&bundle);
     }

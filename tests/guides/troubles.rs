@@ -45,14 +45,6 @@ const ALL: &[Trouble] = &[
             --cgroup a.slice:b:c docker.io/library/busybox:latest t true || true\n",
     },
     Trouble {
-        page: "containerd",
-        messages: &["rrun cannot checkpoint containers yet"],
-        lines: "ctr run --detach --runtime io.containerd.rrun.v2 docker.io/library/busybox:latest t sleep 1000\n\
-            ctr tasks checkpoint t || true\n\
-            ctr tasks delete --force t\n\
-            ctr containers delete t\n",
-    },
-    Trouble {
         page: "docker",
         messages: &["unknown or invalid runtime name: ", "Unknown runtime specified"],
         lines: "docker run --rm --runtime nope busybox true || true\n",

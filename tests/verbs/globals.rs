@@ -6,12 +6,14 @@ use rrun_harness::{Bundle, Leftovers, Must, Runtime, requires};
 use serde_json::json;
 use std::fs;
 use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// What rrun with `--log place` sends to a socket that stands at `path` for it alone.
 fn sent_to(path: &str, place: &str, format: &[&str]) -> Vec<u8> {
     let bundle = Bundle::new();
-    let socket = bundle.path().join("log");
+    // Not beside the bundle: a guest has those below /run, which is covered here.
+    let socket = PathBuf::from(format!("/tmp/{}.log", bundle.id()));
     let listener = UnixDatagram::bind(&socket).must("listen");
     let directory = path.rsplit_once('/').must("a path").0;
     let top = &path[..path[1..].find('/').must("a path") + 1];
@@ -23,7 +25,9 @@ fn sent_to(path: &str, place: &str, format: &[&str]) -> Vec<u8> {
     command.args(["--mount", "sh", "-c", &script, "sh"]);
     let rrun = bundle.runtime().command(["state", "nobody"]);
     command.arg(rrun.get_program()).arg("--log").arg(place).args(format).args(rrun.get_args());
-    bundle.runtime().finish(command).code(1).stderr_has("container does not exist");
+    let output = bundle.runtime().finish(command);
+    fs::remove_file(&socket).must("remove the socket");
+    output.code(1).stderr_has("container does not exist");
     listener.set_nonblocking(true).must("do not wait");
     let mut buffer = vec![0; 4096];
     let length = listener.recv(&mut buffer).must("a message");

@@ -85,7 +85,8 @@ struct Trial<'a> {
 impl Trial<'_> {
     fn perform(&self) -> Result<(Bundle, Plan)> {
         let spec = Spec::parse(&self.json, &self.path)?;
-        let host = Host::probe(OwnCgroup::Wanted)?;
+        let mut host = Host::probe(OwnCgroup::Wanted)?;
+        host.ask_security();
         let bundle = Bundle { path: self.path.clone(), config: None, spec, host };
         let id = ContainerId::new(&format!("rrun-doctor-{}", std::process::id()))?;
         let request = crate::cmd::request(self.globals, &CreateArgs::plain(id.clone()), &bundle);

@@ -5,7 +5,7 @@
 
 use super::Check;
 use crate::host::kernel;
-use crate::host::{CgroupHost, Host, OwnCgroup};
+use crate::host::{CgroupHost, Host, OwnCgroup, Security};
 use crate::launch::idmap;
 use crate::plan::{DetachedTree, device_filter};
 use crate::spec::IdMap;
@@ -214,8 +214,7 @@ fn capabilities(host: &Host) -> Check {
 
 fn modules() -> Check {
     let list = fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default();
-    let apparmor = is_apparmor_on();
-    let selinux = Path::new("/sys/fs/selinux/enforce").exists();
+    let Security { apparmor, selinux } = Security::probe();
     match (apparmor, selinux) {
         (false, false) => Check::note(
             "security modules",
@@ -235,12 +234,6 @@ fn modules() -> Check {
                 .join(" "),
         ),
     }
-}
-
-/// Whether profiles can be entered.
-pub(super) fn is_apparmor_on() -> bool {
-    fs::read_to_string("/sys/module/apparmor/parameters/enabled")
-        .is_ok_and(|text| text.trim() == "Y")
 }
 
 fn seccomp() -> Check {

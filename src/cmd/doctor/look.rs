@@ -4,7 +4,7 @@
 //! namespace, and a container with users of its own has left that.
 
 use super::Refusal;
-use super::host::{is_apparmor_on, on_path};
+use super::host::on_path;
 use crate::plan::{Act, Plan};
 use crate::runtime::Bundle;
 use crate::spec::{FsType, IdMap, Namespace};
@@ -156,11 +156,6 @@ fn process(bundle: &Bundle, found: &mut Vec<Refusal>) {
     {
         let why = format!("{wanted} is below what this process may set");
         refuse(found, "/process/oomScoreAdj", why, "raise it, or run with CAP_SYS_RESOURCE");
-    }
-    let profile = process.apparmor_profile.as_deref().unwrap_or_default();
-    if !profile.is_empty() && !is_apparmor_on() {
-        let why = format!("{profile:?}: AppArmor is not enabled");
-        refuse(found, "/process/apparmorProfile", why, "leave it out, or boot with apparmor=1");
     }
 }
 

@@ -104,7 +104,12 @@ impl Unit {
         body.u32(1);
         write(&mut body, properties);
         let answer = bus.call("SetUnitProperties", "sba(sv)", &body)?;
-        answer.map(drop).map_err(|refusal| self.refused("change", refusal, properties))
+        answer.map(drop).map_err(|refusal| self.refused("change", refusal, properties))?;
+        // It answers before it writes, and would overwrite what we write: its queue of cgroups is emptied before it reads
+        // the next message. Whether the unit is still there is not the question.
+        let mut body = Writer::default();
+        body.string(&self.name);
+        bus.call("GetUnit", "s", &body).map(drop)
     }
 
     /// Moves a process into its cgroup: for who may not do so itself.

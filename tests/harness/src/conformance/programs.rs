@@ -1,7 +1,7 @@
-//! The validation programs: sources of this repository, compiled with the distribution's Go and Go libraries.
+//! The validation programs: upstream's sources, compiled with the distribution's Go and Go libraries.
 //!
-//! Knows apt and dpkg-deb, which need no privileges for this, and Go's way of building without modules. Refuses Go's
-//! module proxy: not every machine that must run this reaches it.
+//! Knows git, apt and dpkg-deb, which need no privileges for this, and Go's way of building without modules. Refuses Go's
+//! module proxy, and to keep a copy of the sources: they are others', and no Debian package has these programs.
 //! What a newcomer would get wrong: Go 1.19 and later raise the soft limit of open files of every program that they
 //! compile, and `runtimetest` then reports its own doing as the runtime's. That one file of Go's library is left out.
 
@@ -9,8 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::busybox;
 use crate::packages::output;
-use crate::{busybox, workspace};
 
 /// Errors are sentences for a person.
 type Result<T> = std::result::Result<T, String>;
@@ -22,10 +22,19 @@ const PACKAGES: &[&str] = &[
     "golang-github-google-uuid-dev",
 ];
 
-/// The import paths of what lies in this repository, below `tests/conformance/runtime-tools`.
-const OURS: &[(&str, &str)] = &[
-    ("validation", "github.com/opencontainers/runtime-tools/validation"),
-    ("cmd/runtimetest", "github.com/opencontainers/runtime-tools/cmd/runtimetest"),
+/// Names a directory with checkouts called as in [`SOURCES`], for machines that do not reach GitHub.
+const CHECKOUTS: &str = "RRUN_RUNTIME_TOOLS";
+
+/// The checkout, its owner, and the commit: runtime-tools as Debian 12 packages its library, and what that asks for.
+const SOURCES: &[(&str, &str, &str)] = &[
+    ("runtime-tools", "opencontainers", "0105384f68e16803891d0a17d9067b1def6a2778"),
+    ("tap-go", "mndrix", "629fa407e90b"),
+];
+
+/// What of the checkouts is compiled, and its import path.
+const IMPORTS: &[(&str, &str)] = &[
+    ("runtime-tools/validation", "github.com/opencontainers/runtime-tools/validation"),
+    ("runtime-tools/cmd/runtimetest", "github.com/opencontainers/runtime-tools/cmd/runtimetest"),
     ("tap-go", "github.com/mndrix/tap-go"),
 ];
 
@@ -41,35 +50,70 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// What was compiled earlier in `cache`, or a fresh download and build.
+    /// What was compiled earlier in `cache`, or a fresh download and build; `None` where the sources can't be had.
     ///
     /// # Errors
     /// What failed; without apt, that it needs Debian or Ubuntu.
-    pub fn obtain(cache: &Path) -> Result<Programs> {
+    pub fn obtain(cache: &Path) -> Result<Option<Programs>> {
         let made = cache.join("programs");
         if !made.is_dir() {
             let partial = cache.join(crate::runtime::unique("partial"));
             fs::create_dir_all(&partial).map_err(|e| format!("make {}: {e}", partial.display()))?;
-            // A rename, so that an interrupted build is never taken for the programs.
-            let built = build(&partial).and_then(|built| {
-                fs::rename(&built, &made).map_err(|e| format!("rename {}: {e}", built.display()))
-            });
+            let built = match checkouts(&partial) {
+                // A rename, so that an interrupted build is never taken for the programs.
+                Some(sources) => build(&partial, &sources).and_then(|built| {
+                    let told = |e| format!("rename {}: {e}", built.display());
+                    fs::rename(&built, &made).map(|()| true).map_err(told)
+                }),
+                None => Ok(false),
+            };
             drop(fs::remove_dir_all(&partial));
-            built.map_err(|why| format!("runtime-tools' programs: {why}"))?;
+            if !built.map_err(|why| format!("runtime-tools' programs: {why}"))? {
+                return Ok(None);
+            }
         }
         let mut all: Vec<PathBuf> = files(&made.join("validation")).collect();
         all.sort();
         let runtimetest = made.join("runtimetest");
-        Ok(Programs { all, runtimetest, rootfs: made.join("rootfs.tar.gz") })
+        Ok(Some(Programs { all, runtimetest, rootfs: made.join("rootfs.tar.gz") }))
+    }
+
+    /// What to do where they can't be had.
+    #[must_use]
+    pub fn missing() -> String {
+        let names: Vec<_> = SOURCES.iter().map(|(name, ..)| *name).collect();
+        format!(
+            "GitHub can't be reached for runtime-tools' programs; set {CHECKOUTS} to a directory with checkouts of {}",
+            names.join(" and ")
+        )
     }
 }
 
-fn build(partial: &Path) -> Result<PathBuf> {
+/// The directory with the sources: the one that was named, or clones of the pinned commits in `partial`.
+fn checkouts(partial: &Path) -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os(CHECKOUTS) {
+        return Some(named.into());
+    }
+    let clones = partial.join("sources");
+    let cloned = SOURCES.iter().all(|(name, owner, commit)| {
+        let to = clones.join(name);
+        let mut clone = Command::new("git");
+        clone.args(["clone", "--quiet", "--filter=blob:none", "--no-checkout"]);
+        clone.arg(format!("https://github.com/{owner}/{name}")).arg(&to);
+        clone.env("GIT_TERMINAL_PROMPT", "0");
+        let mut checkout = Command::new("git");
+        checkout.arg("-C").arg(&to).args(["checkout", "--quiet", commit]);
+        output(&mut clone).is_ok() && output(&mut checkout).is_ok()
+    });
+    cloned.then_some(clones)
+}
+
+fn build(partial: &Path, sources: &Path) -> Result<PathBuf> {
     let root = partial.join("root");
     unpack(partial, &root)?;
     let path = root.join("usr/share/gocode");
-    for (directory, import) in OURS {
-        let from = workspace().join("tests/conformance/runtime-tools").join(directory);
+    for (directory, import) in IMPORTS {
+        let from = sources.join(directory);
         let to = path.join("src").join(import);
         fs::create_dir_all(&to).map_err(|e| format!("make {}: {e}", to.display()))?;
         output(Command::new("cp").arg("-rT").arg(&from).arg(&to))?;
@@ -85,7 +129,8 @@ fn build(partial: &Path) -> Result<PathBuf> {
         replaced.to_string_lossy(): partial.join("rlimit.go"),
     }});
     fs::write(&overlay, text.to_string()).map_err(|e| e.to_string())?;
-    for (into, what) in [(built.join("runtimetest"), OURS[1].1), (programs, "./validation/...")] {
+    for (into, what) in [(built.join("runtimetest"), IMPORTS[1].1), (programs, "./validation/...")]
+    {
         let mut go = Command::new(go_root.join("bin/go"));
         go.current_dir(path.join("src/github.com/opencontainers/runtime-tools"));
         go.args(["build", "-trimpath", "-ldflags", "-s -w", "-overlay"]).arg(&overlay);
