@@ -5,6 +5,7 @@ use serde_json::json;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 /// A container that runs, and is a scope.
 pub fn scoped() -> Bundle {
@@ -97,8 +98,17 @@ pub fn file(bundle: &Bundle, name: &str) -> String {
     text.trim().to_owned()
 }
 
+/// Held by who reloads, and by who can't have that.
+static RELOADS: RwLock<()> = RwLock::new(());
+
+/// Until it is dropped, no other test reloads.
+pub fn without_reloads() -> RwLockReadGuard<'static, ()> {
+    RELOADS.read().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// systemd reads all units again, and writes what it believes to every cgroup.
 pub fn reload() {
+    let _alone = RELOADS.write().unwrap_or_else(PoisonError::into_inner);
     let status = Command::new("systemctl").arg("daemon-reload").status();
     assert!(status.must("systemctl").success(), "daemon-reload");
 }
