@@ -5,6 +5,7 @@
 //! bundle is gone, too, and made the beginning of the plan longer or shorter: steps are counted from the end.
 
 use super::Bundle;
+use crate::container::process::wait_for_end;
 use crate::container::{Container, Status, Verb};
 use crate::error::{Error, Result, ResultExt};
 use crate::launch::fault::{describe, point};
@@ -16,6 +17,10 @@ use crate::spec::HookPhase;
 use rrun_sys::wire::Frame;
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// How long a child that failed may take from its last word to its end; it has nothing left to do but to exit.
+const ENDING: Duration = Duration::from_secs(10);
 
 /// Starts it; on behalf of the service manager that listens at `manager`, if there is one.
 ///
@@ -33,6 +38,8 @@ pub fn start(container: Container, manager: Option<&OsStr>) -> Result<()> {
     // The gate's presence is the status "created", which it no longer is, whatever happened.
     std::fs::remove_file(container.gate()).context(|| "remove the gate")?;
     if let Some(frame) = failed {
+        // It has said why and ends now: whoever hears of the failure may delete what it left.
+        wait_for_end(pidfd.as_fd(), ENDING)?;
         return Err(in_words(&container, &frame).context(format!("start {}", container.record.id)));
     }
     if let Err(error) = run_poststart(&container) {

@@ -12,8 +12,9 @@ fn a_terminal_has_the_size_of_ours_follows_it_and_hands_on_the_status() {
     let podman = podman();
     let mut terminal = Terminal::open(33, 111);
     let mut command = podman.podman();
-    // podman learns of a new size by a signal, and the terminal by podman: what is typed may be there before.
-    let script = "tty; stty size; while [ \"$(stty size)\" != '44 122' ]; do sleep 0.05; done; \
+    // podman learns of a size by a signal, and the terminal by conmon: the program, and what is typed, may be there before.
+    let script = "tty; while [ \"$(stty size)\" != '33 111' ]; do sleep 0.05; done; stty size; \
+                  while [ \"$(stty size)\" != '44 122' ]; do sleep 0.05; done; \
                   echo resized; read word; echo got $word; exit 4";
     command.args(["run", "--rm", "-it", IMAGE, "/bin/sh", "-c", script]);
     let running = terminal.start(&command);
