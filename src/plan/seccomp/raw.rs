@@ -105,79 +105,90 @@ impl Fault {
     }
 }
 
+/// What is wrong, and what to do about it.
+type Wrong = (&'static str, &'static str);
+
+/// What is wrong with an instruction wherever it stands.
+fn alone(kind: Kind, k: u32) -> Option<Wrong> {
+    Some(match kind {
+        Kind::Data if k >= DATA || !k.is_multiple_of(4) => {
+            ("loads no word of seccomp_data", "load at a multiple of 4 below 64")
+        }
+        Kind::Divide if k == 0 => ("divides by zero", "divide by something"),
+        Kind::Shift if k >= 32 => ("shifts by more than 31 bits", "shift by fewer"),
+        Kind::Store | Kind::Recall if k >= CELLS => {
+            ("has no such cell of memory", "use cells 0 to 15")
+        }
+        Kind::Return if k & ACTION == NOTIFY => (
+            "notifies, and a ready-made filter has no listener",
+            "write it as linux.seccomp with listenerPath",
+        ),
+        _ => return None,
+    })
+}
+
+/// Of each instruction the cells that are written on every way to it, as far as the ways are known.
+struct Cells {
+    known: Vec<u16>,
+    written: u16,
+}
+
+impl Cells {
+    /// What is wrong with an instruction where it stands.
+    fn walk(&mut self, index: usize, kind: Kind, one: &Instruction) -> Option<Wrong> {
+        const BEYOND: Wrong = ("jumps beyond the end", "let it jump to an instruction");
+        self.written &= self.known[index];
+        match kind {
+            Kind::Store => self.written |= 1 << one.k,
+            Kind::Recall if self.written & 1 << one.k == 0 => {
+                return Some((
+                    "reads a cell that not every way to it has written",
+                    "write it first",
+                ));
+            }
+            Kind::Jump | Kind::Branch => {
+                let reaches = match kind {
+                    Kind::Jump => [one.k as usize; 2],
+                    _ => [one.jt, one.jf].map(usize::from),
+                };
+                for reach in reaches {
+                    let behind = self.known.get_mut(index + 1..);
+                    let Some(target) = behind.and_then(|rest| rest.get_mut(reach)) else {
+                        return Some(BEYOND);
+                    };
+                    *target &= self.written;
+                }
+                // Whoever falls in here comes by a jump, or never.
+                self.written = u16::MAX;
+            }
+            _ => {}
+        }
+        let is_last = index + 1 == self.known.len();
+        let returns = matches!(kind, Kind::Return | Kind::ReturnComputed);
+        (is_last && !returns).then_some(("is the last and does not return", "end with a return"))
+    }
+}
+
 /// The kernel's `bpf_check_classic` and `seccomp_check_filter`.
 fn check(program: &[Instruction]) -> std::result::Result<(), Fault> {
-    let length = program.len();
-    if length > LONGEST {
+    if program.len() > LONGEST {
         return Err(Fault {
             at: None,
             problem: "the filter has more than 4096 instructions, and the kernel takes no more",
             hint: "make it shorter",
         });
     }
-    // Of each instruction the cells that are written on every way to it.
-    let mut known = vec![u16::MAX; length];
-    let mut written = 0_u16;
-    for (index, instruction) in program.iter().enumerate() {
-        let fault = |problem, hint| Err(Fault { at: Some((index, *instruction)), problem, hint });
-        let Instruction { code, jt, jf, k } = *instruction;
-        let Some(kind) = kind(code) else {
-            return fault(
+    let mut cells = Cells { known: vec![u16::MAX; program.len()], written: 0 };
+    for (index, one) in program.iter().enumerate() {
+        let wrong = match kind(one.code) {
+            Some(kind) => alone(kind, one.k).or_else(|| cells.walk(index, kind, one)),
+            None => Some((
                 "is none that seccomp(2) takes",
                 "give struct sock_filter in this machine's order of bytes: code (2), jt, jf, k (4)",
-            );
+            )),
         };
-        written &= known[index];
-        let after = length - index - 1;
-        match kind {
-            Kind::Data if k >= DATA || !k.is_multiple_of(4) => {
-                return fault(
-                    "loads no word of seccomp_data",
-                    "load at a multiple of 4 below 64, or add the check that is missing before it",
-                );
-            }
-            Kind::Divide if k == 0 => return fault("divides by zero", "divide by something"),
-            Kind::Shift if k >= 32 => {
-                return fault("shifts by more than 31 bits", "shift by fewer");
-            }
-            Kind::Store | Kind::Recall if k >= CELLS => {
-                return fault("has no such cell of memory", "use cells 0 to 15");
-            }
-            Kind::Store => written |= 1 << k,
-            Kind::Recall if written & 1 << k == 0 => {
-                return fault(
-                    "reads a cell that not every way to it has written",
-                    "write it first",
-                );
-            }
-            Kind::Jump => {
-                let Some(target) =
-                    known.get_mut(index + 1..).and_then(|rest| rest.get_mut(k as usize))
-                else {
-                    return fault("jumps beyond the end", "let it jump to an instruction");
-                };
-                *target &= written;
-                written = u16::MAX;
-            }
-            Kind::Branch => {
-                for reach in [jt, jf].map(usize::from) {
-                    if reach >= after {
-                        return fault("jumps beyond the end", "let it jump to an instruction");
-                    }
-                    known[index + 1 + reach] &= written;
-                }
-                written = u16::MAX;
-            }
-            Kind::Return if k & ACTION == NOTIFY => {
-                return fault(
-                    "notifies, and a ready-made filter has no listener",
-                    "write it as linux.seccomp with listenerPath",
-                );
-            }
-            _ => {}
-        }
-        if after == 0 && !matches!(kind, Kind::Return | Kind::ReturnComputed) {
-            return fault("is the last and does not return", "end with a return");
+        if let Some((problem, hint)) = wrong {
+            return Err(Fault { at: Some((index, *one)), problem, hint });
         }
     }
     Ok(())
