@@ -7,6 +7,8 @@ mod notify;
 #[cfg(target_arch = "x86_64")]
 #[path = "seccomp/own.rs"]
 mod own;
+#[path = "seccomp/raw.rs"]
+mod raw;
 
 use rrun_harness::{Bundle, Leftovers, Must, requires, workspace};
 use serde_json::{Value, json};

@@ -9,7 +9,7 @@ use crate::plan::step::{Act, Phase, Steps};
 use crate::plan::{labels, seccomp, text};
 use crate::spec::{
     CapSet, Capabilities, IdMap, MemoryPolicy, Namespace, Privileges as Gain, Process, Profile,
-    Spec,
+    RawFilter, Spec,
 };
 
 const CAP_SETPCAP: u64 = 1 << 8;
@@ -49,15 +49,18 @@ impl Privileges {
 /// What a container's configuration has for each of its processes, whoever starts it.
 pub struct Setting<'a> {
     pub profile: Option<&'a Profile>,
+    /// In its place.
+    pub filter: Option<&'a RawFilter>,
     pub personality: Option<u32>,
     pub memory_policy: Option<&'a MemoryPolicy>,
 }
 
 impl<'a> Setting<'a> {
     pub fn of(spec: &'a Spec) -> Self {
-        let Spec { seccomp, personality, memory_policy, .. } = spec;
+        let Spec { seccomp, hardening, personality, memory_policy, .. } = spec;
         Self {
             profile: seccomp.as_ref(),
+            filter: hardening.filter.as_ref(),
             personality: *personality,
             memory_policy: memory_policy.as_ref(),
         }
@@ -102,7 +105,7 @@ pub fn become_user(
     );
     ids(process, privileges, steps, warnings);
     push(steps, Act::Umask(process.user.umask.unwrap_or(0o022)), "/process/user/umask");
-    confine(process, profile, &sets, privileges, steps)?;
+    confine(process, setting, &sets, privileges, steps)?;
     Ok(profile.and_then(|profile| {
         Some((profile.listener_path.clone()?, profile.listener_metadata.clone()))
     }))
@@ -111,7 +114,7 @@ pub fn become_user(
 /// The last of the privileges go, and the filter comes; which of them first depends on no_new_privs.
 fn confine(
     process: &Process,
-    profile: Option<&Profile>,
+    setting: &Setting<'_>,
     sets: &Capabilities,
     privileges: &Privileges,
     steps: &mut Steps,
@@ -120,7 +123,7 @@ fn confine(
         steps.push_at(Phase::Identity, act, pointer);
     };
     let no_new = process.privileges == Gain::NoNew;
-    let filter = profile.map(|profile| filter(profile, no_new)).transpose()?;
+    let filter = filter(setting, no_new)?;
     let cwd =
         Act::WorkingDirectory { path: text("/process/cwd", process.cwd.as_str())?, lenient: false };
     let final_sets = Act::Capabilities {
@@ -130,7 +133,7 @@ fn confine(
     };
     let ambient = Act::Ambient { set: sets.ambient.0, last: privileges.last };
     match filter {
-        Some(filter) if !no_new => {
+        Some((filter, pointer)) if !no_new => {
             push(steps, cwd, "/process/cwd");
             if process.user.uid != 0 {
                 // The change of user left the capabilities permitted but not in force.
@@ -139,7 +142,7 @@ fn confine(
                 push(steps, raise, "");
             }
             steps.push(Phase::Program, Act::Announce);
-            steps.push_at(Phase::Program, filter, "/linux/seccomp");
+            steps.push_at(Phase::Program, filter, pointer);
             steps.push_at(Phase::Program, final_sets, "/process/capabilities");
             steps.push_at(Phase::Program, ambient, "/process/capabilities/ambient");
         }
@@ -151,22 +154,23 @@ fn confine(
                 push(steps, Act::NoNewPrivileges, "/process/noNewPrivileges");
             }
             steps.push(Phase::Program, Act::Announce);
-            if let Some(filter) = filter {
-                steps.push_at(Phase::Program, filter, "/linux/seccomp");
+            if let Some((filter, pointer)) = filter {
+                steps.push_at(Phase::Program, filter, pointer);
             }
         }
     }
     Ok(())
 }
 
-fn filter(profile: &Profile, no_new_privs: bool) -> Result<Act> {
-    let program = seccomp::compile(profile, no_new_privs)?;
-    Ok(Act::Seccomp {
-        instructions: program.instructions,
-        flags: program.flags,
-        notifies: program.notifies,
-        description: program.description,
-    })
+/// The filter, and who asks for it. A profile beside a ready-made one was refused.
+fn filter(setting: &Setting<'_>, no_new_privs: bool) -> Result<Option<(Act, &'static str)>> {
+    let (program, pointer) = match (setting.profile, setting.filter) {
+        (Some(profile), _) => (seccomp::compile(profile, no_new_privs)?, "/linux/seccomp"),
+        (None, Some(filter)) => (seccomp::adopt(filter, no_new_privs)?, filter.pointer),
+        (None, None) => return Ok(None),
+    };
+    let seccomp::Program { instructions, flags, notifies, description } = program;
+    Ok(Some((Act::Seccomp { instructions, flags, notifies, description }, pointer)))
 }
 
 /// The last step. Descriptors were marked close-on-exec at the start; what hooks or steps opened since is marked too.

@@ -211,6 +211,7 @@ pub fn exec(
     steps.push(Phase::Ready, Act::Reach(Checkpoint::Ready));
     let setting = identity::Setting {
         profile: exec.profile.as_ref(),
+        filter: exec.hardening.filter.as_ref(),
         personality: exec.personality,
         memory_policy: exec.memory_policy.as_ref(),
     };

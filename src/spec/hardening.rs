@@ -6,6 +6,7 @@
 //!  org.rrun.proc.subset     pid
 //!  org.rrun.proc.hidepid    invisible, ptraceable, noaccess
 //!  org.rrun.mdwe            true
+//!  org.rrun.seccomp.bpf     a filter, see `raw_filter`
 //! ```
 //! It knows the words, and which version of Landlock has which right. It refuses to know the kernel's. What a newcomer
 //! would get wrong: an annotation that nobody knows must not be an error (runtime-spec, config, Annotations), so one that
@@ -13,6 +14,7 @@
 
 use super::at::At;
 use super::mounts::{FsType, Mount};
+use super::raw_filter::RawFilter;
 use crate::error::Result;
 use crate::id::InnerPath;
 use serde::Deserialize;
@@ -33,6 +35,8 @@ pub struct Hardening {
     pub landlock: Option<Landlock>,
     /// `org.rrun.mdwe`: no memory becomes executable that was not mapped so.
     pub mdwe: bool,
+    /// `org.rrun.seccomp.bpf`: in place of `linux.seccomp`.
+    pub filter: Option<RawFilter>,
 }
 
 /// A ruleset of Landlock, for any kernel.
@@ -148,6 +152,7 @@ impl Hardening {
                 MDWE => {
                     return Err(at.wrong(format!("{value:?} is neither true nor false")));
                 }
+                name if RawFilter::is_named(name) => {}
                 _ => warnings.push(at.warning("ignored: rrun has no annotation of this name")),
             }
         }

@@ -19,6 +19,7 @@ mod net_devices;
 mod number_set;
 mod options;
 mod process;
+mod raw_filter;
 mod rdt;
 mod resources;
 mod scheduling;
@@ -38,6 +39,7 @@ pub use namespaces::{IdMap, IdMaps, Namespace, NamespaceKind, Namespaces, TimeOf
 pub use net_devices::NetDevice;
 pub use number_set::NumberSet;
 pub use process::{Privileges, Process, Rlimit, Terminal, User};
+pub use raw_filter::{CRUNS as CRUNS_FILTER, RawFilter};
 pub use rdt::{Clos, IntelRdt};
 pub use resources::{
     BlockIo, CgroupPath, Cpu, DeviceRate, DeviceWeight, HugePages, Limit, Memory, Network, Rdma,
@@ -130,9 +132,10 @@ impl Spec {
     /// do; either with the JSON pointer of the field, unless the text is no JSON at all.
     pub fn parse(json: &[u8], bundle: &Path) -> Result<Self> {
         let mut spec = Self::read(At::DOCUMENT, wire::parse(json)?, bundle)?;
-        let Self { annotations, mounts, warnings, hardening, .. } = &mut spec;
+        let Self { annotations, mounts, warnings, hardening, seccomp, .. } = &mut spec;
         let at = At::DOCUMENT.key("annotations");
         *hardening = Hardening::read(&at, annotations, mounts, warnings)?;
+        hardening.filter = RawFilter::read(&at, annotations, seccomp.is_some())?;
         check_mounts(At::DOCUMENT, &spec)?;
         Ok(spec)
     }

@@ -52,6 +52,17 @@ fn the_kernel_tells_of_pressure_once_a_window_until_the_container_ends() {
         assert!(total >= 100_000, "{event}");
         assert!(data["psi"]["full"]["avg10"].is_number(), "{event}");
     }
+    // A reading has the same, by runc's names.
+    let reading = bundle.runtime().call(["events", "--stats", bundle.id()]).success().json();
+    for resource in ["cpu", "memory", "blkio"] {
+        for waiting in ["some", "full"] {
+            let share = &reading["data"][resource]["psi"][waiting];
+            assert!(share["total"].is_u64(), "{resource} {waiting}: {share}");
+            assert!(["avg10", "avg60", "avg300"].iter().all(|name| share[name].is_number()));
+        }
+    }
+    let total = reading["data"]["cpu"]["psi"]["some"]["total"].as_u64().must("microseconds");
+    assert!(total >= 200_000, "two triggers fired: {reading}");
     bundle.kill("KILL").success();
     running.wait().success();
     busy.wait();

@@ -12,12 +12,14 @@ mod condition;
 pub mod emulate;
 mod graph;
 mod machine;
+mod raw;
 mod rules;
 mod search;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use raw::adopt;
 pub use rrun_sys::seccomp::Instruction;
 
 use crate::error::{Error, Result};
