@@ -78,13 +78,7 @@ pub fn assemble(
                     }
                     None => BindSource::Path(path, *recursive),
                 };
-                let changes = changes(mount, true);
-                let act = if mount.links == Links::default() {
-                    Act::Bind { source, changes, at: at(mount)? }
-                } else {
-                    bind_link(mount, source, changes)?
-                };
-                steps.push_at(Phase::Rootfs, act, pointer);
+                steps.push_at(Phase::Rootfs, bind(mount, source)?, pointer);
             }
             FsType::New { fs_type, source, data, flags, copy_up } => {
                 let mut fs = NewFs {
@@ -199,8 +193,12 @@ fn detached(
     })
 }
 
-/// A bind that does not follow every link: its place is a directory and a name in it.
-fn bind_link(mount: &Mount, source: BindSource, changes: Changes) -> Result<Act> {
+/// A bind; for one that does not follow every link the place is a directory and a name in it, too.
+fn bind(mount: &Mount, source: BindSource) -> Result<Act> {
+    let changes = changes(mount, true);
+    if mount.links == Links::default() {
+        return Ok(Act::Bind { source, changes, at: at(mount)? });
+    }
     let pointer = format!("/mounts/{}/destination", mount.index);
     let Some((directory, name)) = mount.destination.split() else {
         return Err(Error::spec(pointer, "the root directory is no symbolic link")

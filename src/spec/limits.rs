@@ -127,10 +127,8 @@ impl Cpu {
                     .hint("use 1000 or more, or -1 for no limit"));
             }
             if let Some(burst) = burst.filter(|burst| *burst > quota) {
-                return Err(at
-                    .key("burst")
-                    .wrong(format!("{burst} is more than the quota {quota}"))
-                    .hint("lower it, or raise the quota"));
+                let message = format!("{burst} is more than the quota {quota}");
+                return Err(at.key("burst").wrong(message).hint("lower it, or raise the quota"));
             }
         }
         if let Some(runtime) = realtime_runtime.filter(|runtime| *runtime < -1) {
