@@ -3,12 +3,11 @@
 //! What a newcomer would get wrong: the flags are locked by the new mount namespace, not by the mount; the same source
 //! without a user namespace can be bound with any.
 
-use super::{UID, alone};
-use nix::mount::{MsFlags, mount};
+use super::alone;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use rrun_harness::{Bundle, HostMounts, Leftovers, Must, mount_at, requires};
 use serde_json::{Value, json};
 use std::fs;
-use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 /// Read-only, and whatever else can be locked.
@@ -58,7 +57,8 @@ fn flags_that_are_locked_stay_whatever_else_is_asked() {
     let bundle = tree(bundle, &volume, "/same", &["ro", "nosuid", "nodev", "noexec", "noatime"]);
     let bundle = tree(bundle, &volume, "/tree", &["rro", "rnosuid", "rprivate"]);
     let bundle = tree(bundle, &volume, "/more", &["ro", "nosymfollow", "rslave"]);
-    let facts = bundle.args(["probe", "facts", "mounts"]).run().success().json();
+    let bundle = bundle.args(["probe", "facts", "mounts"]);
+    let facts = bundle.run().success().json();
     for top in ["/plain", "/same", "/tree", "/more"] {
         has(&facts, top, &WORDS);
         has(&facts, &format!("{top}/below"), &WORDS);
@@ -76,7 +76,8 @@ fn read_only_is_added_to_flags_that_are_locked() {
     let bundle = tree(bundle, &volume, "/tree", &["rro"]);
     let bundle = tree(bundle, &volume, "/later", &[])
         .set("/linux/readonlyPaths", json!(["/later/below", "/later/file", "/plain"]));
-    let facts = bundle.args(["probe", "facts", "mounts"]).run().success().json();
+    let bundle = bundle.args(["probe", "facts", "mounts"]);
+    let facts = bundle.run().success().json();
     for path in ["/top", "/tree", "/tree/below", "/later/below", "/later/file"] {
         has(&facts, path, &["ro", "nosuid", "nodev"]);
     }
@@ -97,6 +98,7 @@ fn a_rootfs_on_a_mount_with_flags_can_be_made_read_only() {
     let facts = bundle.run().success().json();
     has(&facts, "/", &["ro", "nosuid", "nodev", "noatime"]);
     Leftovers::assert_none(&bundle);
+    umount2(&rootfs, MntFlags::MNT_DETACH).must("unmount the rootfs");
     drop(host);
 }
 
@@ -132,11 +134,10 @@ fn a_flag_that_is_locked_below_alone_is_named_for_the_word_that_reaches_there() 
     let (bundle, volume, host) = stage(MsFlags::empty());
     let below = volume.join("below");
     host.change(&below, MsFlags::MS_NODEV | MsFlags::MS_REMOUNT | MsFlags::MS_BIND);
-    chown(&volume, Some(UID), None).ok();
-    let facts = tree(bundle, &volume, "/data", &["dev"]);
-    facts.args(["probe", "exit", "0"]).run().success();
-    let bundle = tree(alone(), &volume, "/data", &["rdev"]);
-    let output = bundle.run().failure();
+    let top = tree(bundle, &volume, "/data", &["dev"]).args(["probe", "exit", "0"]);
+    top.run().success();
+    let whole = tree(alone(), &volume, "/data", &["rdev"]);
+    let output = whole.run().failure();
     output.stderr_has("\"nodev\" of the source").stderr_has("remove \"rdev\" from");
     drop(host);
 }
