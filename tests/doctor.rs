@@ -48,13 +48,29 @@ fn reason(bundle: &Bundle) -> Option<Value> {
     reason
 }
 
+/// Whether a pointer is one of RFC 6901, to what is there, or to what is missing in an object that is there.
+fn leads_somewhere(config: &Value, pointer: &str) -> bool {
+    let parent = pointer.rsplit_once('/').map(|(parent, _)| config.pointer(parent));
+    let in_object = matches!(parent, Some(Some(Value::Object(_))));
+    config.pointer(pointer).is_some() || in_object && !pointer.contains(' ')
+}
+
 fn agree(case: &Case, bundle: &Bundle) {
     let verdict = doctor(bundle).json();
     let refused = pointers(&verdict);
     let reason = reason(bundle);
     let told = format!("{}: refused {refused:?}, and it failed by {reason:?}", case.name);
-    let last = bundle.config()["mounts"].as_array().must("find the mounts").len() - 1;
-    let named = case.named.replace("LAST", &last.to_string());
+    let config = bundle.config();
+    let named = match case.named.split_once("/LAST") {
+        None => case.named.to_owned(),
+        Some((list, rest)) => {
+            let list_of = config.pointer(list).and_then(Value::as_array).must("find a list");
+            format!("{list}/{}{rest}", list_of.len() - 1)
+        }
+    };
+    for pointer in &refused {
+        assert!(leads_somewhere(config, pointer), "{pointer} is nowhere; {told}");
+    }
     match &reason {
         None => assert!(refused.is_empty(), "{told}"),
         Some(_) => {
@@ -103,6 +119,8 @@ fn every_refusal_is_told_at_once_by_the_pointers_that_were_written() {
     let count = bundle.config()["mounts"].as_array().must("find the mounts").len();
     let verdict = doctor(&bundle).code(1).json();
     let refused = pointers(&verdict);
+    let config = bundle.config();
+    assert!(refused.iter().all(|pointer| leads_somewhere(config, pointer)), "{refused:?}");
     for expected in [
         "/process/rlimits/0/type".to_owned(),
         "/process/rlimits/2/type".to_owned(),

@@ -7,6 +7,8 @@
 mod copyup;
 #[path = "mounts/idmap.rs"]
 mod idmap;
+#[path = "mounts/links.rs"]
+mod links;
 #[path = "mounts/options.rs"]
 mod options;
 #[path = "mounts/propagation.rs"]

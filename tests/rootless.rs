@@ -15,6 +15,8 @@ mod ids;
 mod life;
 #[path = "rootless/limits.rs"]
 mod limits;
+#[path = "rootless/locked.rs"]
+mod locked;
 
 use rrun_harness::{
     Bundle, Leftovers, Must, ORDINARY_USER, Output, Runtime, harness_binary, requires,

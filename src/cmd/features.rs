@@ -115,7 +115,11 @@ mod tests {
     fn every_mount_option_it_names_parses() {
         for option in words::mount_options() {
             let mut mount = json!({"destination": "/x", "type": "tmpfs", "options": [option]});
-            if option == "bind" || option == "rbind" {
+            let of_binds = ["copy-symlink", "src-nofollow", "dest-nofollow"];
+            if of_binds.contains(&option) {
+                mount["type"] = "bind".into();
+            }
+            if option == "bind" || option == "rbind" || of_binds.contains(&option) {
                 mount["source"] = "/s".into();
             }
             let config = json!({

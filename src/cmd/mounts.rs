@@ -30,8 +30,10 @@ pub fn run(globals: &Globals, args: &MountsArgs) -> Result<u8> {
             (std::fs::read(path).context(|| format!("read {place}"))?, place)
         }
     };
-    let (mounts, warnings) = Mount::parse_list(&json, &bundle.path, &bundle.spec.namespaces.user)
-        .context(|| place.clone())?;
+    let spec = &bundle.spec;
+    let (mounts, warnings) =
+        Mount::parse_list(&json, &bundle.path, &spec.namespaces.user, &spec.id_maps)
+            .context(|| place.clone())?;
     warnings.iter().for_each(|warning| log::warn(warning));
     match args.action {
         MountsAction::Add => container.add_mounts(&mounts, &bundle.spec.id_maps),

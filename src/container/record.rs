@@ -99,7 +99,7 @@ impl NamespaceBits {
 
 impl From<&Namespaces> for NamespaceBits {
     fn from(namespaces: &Namespaces) -> Self {
-        let Namespaces { user, mount, pid, network, ipc, uts, cgroup, time } = namespaces;
+        let Namespaces { user, mount, pid, network, ipc, uts, cgroup, time, index: _ } = namespaces;
         let mut bits = Self::default();
         for (namespace, bit) in [
             (user, libc::CLONE_NEWUSER),

@@ -3,6 +3,7 @@
 //! In builds with debug assertions it is also the place where tests make a step, or a point of the parent, fail.
 
 use super::hooks::with_last_words;
+use super::locked;
 use crate::error::{Error, Kind, Result, describe_errno};
 use crate::plan::step::{Act, InnerHook, Step};
 use crate::plan::{Label, Plan};
@@ -26,6 +27,9 @@ pub fn describe(plan: &Plan, frame: &Frame, said: &str) -> Error {
     };
     let call = Call::from_number(frame.call);
     let what = format!("{step} (step {})", frame.step);
+    if let Some(error) = locked_flags(step, call, frame, &what) {
+        return error.step(what);
+    }
     let error = match &step.act {
         Act::Hook(hook) => hook_failed(hook, call, frame, said),
         Act::FindProgram | Act::Exec => no_program(plan, frame.errno),
@@ -40,6 +44,20 @@ pub fn describe(plan: &Plan, frame: &Frame, said: &str) -> Error {
     match hint(step, call, frame.errno) {
         Some(hint) => error.hint(hint),
         None => error,
+    }
+}
+
+/// Whether it was for flags that a user namespace may not change.
+fn locked_flags(step: &Step, call: Call, frame: &Frame, what: &str) -> Option<Error> {
+    match (&step.act, call, frame.errno) {
+        (
+            Act::Bind { changes, .. }
+            | Act::BindLink { changes, .. }
+            | Act::SetAttr { changes, .. },
+            Call::MountSetattr,
+            libc::EPERM,
+        ) => locked::refused(&step.pointer, what, frame.detail.into(), changes),
+        _ => None,
     }
 }
 
@@ -160,12 +178,15 @@ fn hint(step: &Step, call: Call, errno: i32) -> Option<&'static str> {
         (Act::OpenRootfs { .. } | Act::OpenDirectory { .. }, _, libc::ENOENT) => {
             Some("unpack the image to root.path, or name where it is")
         }
-        (Act::Bind { .. }, Call::OpenTree, libc::ENOENT) => {
+        (Act::Bind { .. } | Act::BindLink { .. }, Call::OpenTree, libc::ENOENT) => {
             Some("make the mount's source, or name another")
         }
-        (Act::Bind { .. }, Call::OpenTree, libc::EINVAL) => Some(
+        (Act::Bind { .. } | Act::BindLink { .. }, Call::OpenTree, libc::EINVAL) => Some(
             "in a user namespace a tree with mounts below is bound with them or not at all: use rbind",
         ),
+        (Act::BindLink { .. }, Call::Symlink, libc::EEXIST) => {
+            Some("something else is there: remove it from the image, or name another destination")
+        }
         (Act::Mount { .. }, Call::Fsopen, libc::ENODEV) => {
             Some("this kernel has no such file system: load its module, or check the mount's type")
         }

@@ -12,14 +12,15 @@
 //! whatever it needs of the host is opened before; and umount(2) has only paths, so a mount is named by our own
 //! descriptor of it in a procfs of the host.
 
-use super::idmap;
+use super::{idmap, locked};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::plan::DetachedTree;
-use crate::spec::{FsType, IdMaps, Mount, MountAttrs, PropagationMode};
+use crate::spec::{FsType, IdMaps, Links, Mount, MountAttrs, PropagationMode};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use rrun_sys::create::{Create, resolve};
 use rrun_sys::mount::{self, Attr, Reach};
+use rrun_sys::script::Changes;
 use rrun_sys::{Errno, ns, path};
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -159,6 +160,7 @@ impl Inside<'_> {
                 recursive: *recursive,
                 idmap,
                 propagation: libc::MS_PRIVATE,
+                keeps_link: false,
                 pointer: pointer(mount),
             })?;
             change(&tree, mount, mount.attrs)?;
@@ -280,6 +282,9 @@ impl Ready<'_> {
 
 fn refuse(mount: &Mount) -> Result<()> {
     let (what, fix) = match &mount.kind {
+        _ if mount.links != Links::default() => {
+            ("a mount of or on a symbolic link", "name where the link leads")
+        }
         FsType::Cgroup => ("a cgroup mount", "put it into config.json"),
         FsType::Remount => ("a remount", "remove the mount and add it with other options"),
         FsType::New { fs_type, .. } if fs_type == "proc" => (
@@ -305,12 +310,21 @@ fn change(tree: &OwnedFd, mount: &Mount, own: MountAttrs) -> Result<()> {
         };
         if propagation.recursive { all.propagation = mode } else { own.propagation = mode }
     }
+    let changes = Changes { own, tree: all };
     for (attr, reach) in [(all, Reach::Tree), (own, Reach::One)] {
-        if !attr.is_empty() {
-            mount::set_attr(tree.as_raw_fd(), c"", reach, &attr).map_err(|errno| {
-                Error::kernel("mount_setattr", errno.0).at(format!("{}/options", pointer(mount)))
-            })?;
+        if attr.is_empty() {
+            continue;
         }
+        mount::set_attr(tree.as_raw_fd(), c"", reach, &attr).map_err(|errno| {
+            let bits = match errno {
+                Errno(libc::EPERM) => mount::refused(tree.as_raw_fd(), reach, &attr),
+                _ => 0,
+            };
+            let place = pointer(mount);
+            locked::refused(&place, "mount_setattr", bits, &changes).unwrap_or_else(|| {
+                Error::kernel("mount_setattr", errno.0).at(format!("{place}/options"))
+            })
+        })?;
     }
     Ok(())
 }

@@ -78,7 +78,7 @@ fn program(name: &str, pid: i32, maps: &[IdMap], pointer: &str) -> Result<()> {
 pub fn detach(tree: &DetachedTree) -> Result<OwnedFd> {
     let reach = |recursive| if recursive { Reach::Tree } else { Reach::One };
     let source = tree.source.to_string_lossy();
-    let clone = mount::clone_tree(libc::AT_FDCWD, &tree.source, reach(tree.recursive))
+    let clone = mount::clone_link(&tree.source, reach(tree.recursive), tree.keeps_link)
         .map_err(|errno| Error::kernel(format!("open_tree({source:?}, OPEN_TREE_CLONE)"), errno.0))
         .map_err(|error| error.at(format!("{}/source", tree.pointer)).with_kind(Kind::Spec))?;
     let clone = OwnedFd::from(clone);

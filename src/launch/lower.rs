@@ -6,10 +6,13 @@ use super::attend::leave_is_ahead;
 use super::opened::Opened;
 use crate::error::{Error, Kind, Result};
 use crate::plan::Plan;
-use crate::plan::step::{Act, At, BindSource, EMPTY, InnerHook, NULL, NewFs, ParentFd, ROOT, Step};
+use crate::plan::step::{
+    Act, At, BindSource, EMPTY, InnerHook, LinkBind, NULL, NewFs, ParentFd, ROOT, Step,
+};
 use crate::spec::NumberSet;
 use rrun_sys::Fd;
 use rrun_sys::landlock::{PathRule, Ruleset};
+use rrun_sys::links::Entry;
 use rrun_sys::mount::Reach;
 use rrun_sys::script::{
     FileSystem, Handle, HookCall, NotifyTo, Op, Parameter, Place, Script, Slot, Source, Strings,
@@ -177,11 +180,12 @@ impl<'a> Lowering<'a> {
                 }
             }
             Act::Bind { source, changes, at } => {
-                let source = match source {
-                    BindSource::Path(path, recursive) => Source::Path(path, reach(*recursive)),
-                    BindSource::Detached(fd, _) => Source::Detached(self.opened.fd(*fd)?),
-                };
-                Op::Bind { source, changes: *changes, place: place(at) }
+                Op::Bind { source: self.source(source)?, changes: *changes, place: place(at) }
+            }
+            Act::BindLink { bind: LinkBind { source, links, directory, name }, changes, at } => {
+                let entry = Entry { root: slot(at.root), path: &at.path, directory, name };
+                let source = self.source(source)?;
+                Op::BindLink { source, links: *links, changes: *changes, entry }
             }
             Act::SetAttr { at, changes } => Op::SetAttr { place: place(at), changes: *changes },
             Act::Directory { at, mode } => Op::Directory { place: place(at), mode: *mode },
@@ -255,6 +259,13 @@ impl<'a> Lowering<'a> {
                 let envp = self.strings(&self.plan.envp)?;
                 Op::Exec { candidates: self.candidates, argv, envp }
             }
+        })
+    }
+
+    fn source(&self, source: &'a BindSource) -> Result<Source<'a>> {
+        Ok(match source {
+            BindSource::Path(path, recursive) => Source::Path(path, reach(*recursive)),
+            BindSource::Detached(fd, _) => Source::Detached(self.opened.fd(*fd)?),
         })
     }
 

@@ -27,6 +27,7 @@ pub mod home;
 pub mod hooks;
 pub mod hot;
 pub mod idmap;
+mod locked;
 mod lower;
 mod net;
 pub mod notify;

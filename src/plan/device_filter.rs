@@ -99,6 +99,7 @@ fn assemble(list: &Simplified, rules: usize) -> Result<DeviceProgram> {
     let instructions = Assembler::program(list).ok_or_else(|| {
         Error::new(Kind::Spec, format!("{rules} device rules are too many for a program"))
             .at("/linux/resources/devices")
+            .hint("join rules, or remove some")
     })?;
     Ok(DeviceProgram { instructions, rules })
 }

@@ -71,7 +71,8 @@ fn memory_policy(policy: &MemoryPolicy, host: &Host) -> Result<Act> {
     let (major, minor) = policy.since();
     if host.kernel < (major, minor) {
         let message = format!("{} needs Linux {major}.{minor} or newer", policy.name);
-        return Err(Error::new(Kind::Host, message).at("/linux/memoryPolicy/mode"));
+        let error = Error::new(Kind::Host, message).at("/linux/memoryPolicy/mode");
+        return Err(error.hint("use another mode, or leave linux.memoryPolicy out"));
     }
     Ok(Act::MemoryPolicy(policy.clone()))
 }

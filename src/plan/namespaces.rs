@@ -12,7 +12,8 @@ use crate::plan::identity::Privileges;
 use crate::plan::step::{Act, ParentFd, Phase, Step, Steps};
 use crate::plan::{Request, labels, text};
 use crate::spec::{
-    IdMaps, Namespace, NamespaceKind, Namespaces, Propagation, PropagationMode, Spec, TimeOffsets,
+    IdMaps, Namespace, NamespaceKind, Namespaces, Propagation, PropagationMode, Spec, Sysctl,
+    TimeOffsets,
 };
 use rrun_sys::script::Checkpoint;
 
@@ -170,7 +171,7 @@ fn joins(spec: &Spec) -> Vec<Join> {
             Namespace::Join(path) => Some(Join {
                 path: path.clone(),
                 kinds: flag(kind),
-                pointer: format!("/linux/namespaces ({})", kind.name()),
+                pointer: format!("/linux/namespaces/{}/path", spec.namespaces.index_of(kind)),
             }),
             _ => None,
         })
@@ -230,9 +231,9 @@ pub fn settings(spec: &Spec, steps: &mut Steps) -> Result<()> {
         let act = Act::Domainname(text("/domainname", name)?);
         steps.push_at(Phase::Prepare, act, "/domainname");
     }
-    for (name, value) in &spec.sysctl {
-        let pointer = format!("/linux/sysctl/{}", name.replace('/', "."));
-        let path = text(&pointer, &format!("sys/{name}"))?;
+    for (path, Sysctl { pointer, value }) in &spec.sysctl {
+        let pointer = pointer.clone();
+        let path = text(&pointer, &format!("sys/{path}"))?;
         let value = text(&pointer, value)?;
         steps.push_at(Phase::Prepare, Act::Sysctl { path, value }, pointer);
     }

@@ -63,7 +63,7 @@ const RULES: [Rule; 14] = [
     },
     Rule {
         says: "masks come after the mounts they hide",
-        earlier: place!(last Act::Mount { .. } | Act::Bind { .. }),
+        earlier: place!(last Act::Mount { .. } | Act::Bind { .. } | Act::BindLink { .. }),
         later: place!(first Act::Mask { .. } | Act::ReadOnly { .. }),
     },
     Rule {

@@ -8,11 +8,15 @@ use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::id::InnerPath;
 use crate::plan::cgroup::CgroupPlan;
-use crate::plan::step::{Act, At, BindSource, DEVICES, NewFs, ParentFd, Phase, ROOT, Steps};
+use crate::plan::step::{
+    Act, At, BindSource, DEVICES, LinkBind, NewFs, ParentFd, Phase, ROOT, Steps,
+};
 use crate::plan::{Request, devices, labels, namespaces, text};
 use crate::spec::{
-    FsType, IdMap, Mount, MountAttrs, Namespace, Propagation, PropagationMode, Spec, Terminal,
+    FsType, IdMap, Links, Mount, MountAttrs, Namespace, Propagation, PropagationMode, Spec,
+    Terminal,
 };
+use rrun_sys::links::Links as Kept;
 use rrun_sys::mount::{ATTR_NODEV, ATTR_NOEXEC, ATTR_NOSUID, ATTR_RDONLY, Attr};
 use rrun_sys::script::{Changes, Slot};
 use std::ffi::CString;
@@ -30,6 +34,8 @@ pub struct DetachedTree {
     /// What cuts it off from the mounts that it is a copy of, as the child cuts off what it copies itself: `MS_SLAVE`,
     /// `MS_PRIVATE`, or 0 for a root that stays shared with the host.
     pub propagation: u64,
+    /// A symbolic link is cloned itself, not what it leads to.
+    pub keeps_link: bool,
     /// The mount that asked for it.
     pub pointer: String,
 }
@@ -72,8 +78,7 @@ pub fn assemble(
                     }
                     None => BindSource::Path(path, *recursive),
                 };
-                let act = Act::Bind { source, changes: changes(mount, true), at: at(mount)? };
-                steps.push_at(Phase::Rootfs, act, pointer);
+                steps.push_at(Phase::Rootfs, bind(mount, source)?, pointer);
             }
             FsType::New { fs_type, source, data, flags, copy_up } => {
                 let mut fs = NewFs {
@@ -183,8 +188,27 @@ fn detached(
         recursive,
         idmap,
         propagation,
+        keeps_link: mount.links.copy || mount.links.source,
         pointer: pointer.to_owned(),
     })
+}
+
+/// A bind; for one that does not follow every link the place is a directory and a name in it, too.
+fn bind(mount: &Mount, source: BindSource) -> Result<Act> {
+    let changes = changes(mount, true);
+    if mount.links == Links::default() {
+        return Ok(Act::Bind { source, changes, at: at(mount)? });
+    }
+    let pointer = format!("/mounts/{}/destination", mount.index);
+    let Some((directory, name)) = mount.destination.split() else {
+        return Err(Error::spec(pointer, "the root directory is no symbolic link")
+            .hint("name a path below it, or follow links"));
+    };
+    let Links { copy, source: of_source, target } = mount.links;
+    let links = Kept { copy, source: of_source, target };
+    let (directory, name) = (text(&pointer, directory.relative())?, text(&pointer, name)?);
+    let bind = LinkBind { source, links, directory, name };
+    Ok(Act::BindLink { bind, changes, at: at(mount)? })
 }
 
 fn at(mount: &Mount) -> Result<At> {

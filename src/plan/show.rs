@@ -3,7 +3,7 @@
 //! It prints the object that `launch` performs, so that `explain` can't drift from what happens.
 
 use crate::host::Host;
-use crate::plan::step::{Act, At, BindSource, NewFs};
+use crate::plan::step::{Act, At, BindSource, LinkBind, NewFs};
 use crate::plan::{Label, Phase, Plan, identity, processors};
 use crate::spec::{Clos, Spec};
 use rrun_sys::landlock::Handled;
@@ -67,6 +67,16 @@ pub fn act(act: &Act, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
         Act::Bind { source, changes, at } => {
             bind(f, source, at)?;
+            changed(f, changes)
+        }
+        Act::BindLink { bind: LinkBind { source, links, .. }, changes, at } => {
+            bind(f, source, at)?;
+            let words = [
+                (links.copy, " copy-symlink"),
+                (links.source, " src-nofollow"),
+                (links.target, " dest-nofollow"),
+            ];
+            words.iter().filter(|(on, _)| *on).try_for_each(|(_, word)| f.write_str(word))?;
             changed(f, changes)
         }
         Act::SetAttr { at, changes } => {

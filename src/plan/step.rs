@@ -8,6 +8,7 @@
 use crate::plan::{Label, show};
 use crate::spec::{MemoryPolicy, NumberSet};
 use rrun_sys::landlock::{Handled, PortRule};
+use rrun_sys::links::Links;
 use rrun_sys::script::{Changes, Checkpoint, Slot};
 use rrun_sys::seccomp::Instruction;
 use std::borrow::Cow;
@@ -94,6 +95,19 @@ pub enum BindSource {
     Path(CString, bool),
     /// Cloned by the parent.
     Detached(ParentFd, CString),
+}
+
+/// A bind that does not follow every symbolic link.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinkBind {
+    /// What.
+    pub source: BindSource,
+    /// Which links are left alone.
+    pub links: Links,
+    /// The place without its last name.
+    pub directory: CString,
+    /// That name.
+    pub name: CString,
 }
 
 /// A new superblock.
@@ -186,6 +200,7 @@ pub enum Act {
     OpenDirectory { path: CString },
     Mount { fs: NewFs, changes: Changes, at: At },
     Bind { source: BindSource, changes: Changes, at: At },
+    BindLink { bind: LinkBind, changes: Changes, at: At },
     SetAttr { at: At, changes: Changes },
     Directory { at: At, mode: u32 },
     Open { at: At, out: Slot },

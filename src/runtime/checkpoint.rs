@@ -14,7 +14,7 @@ use crate::launch::criu::options::{Wishes, field};
 use crate::launch::criu::{Call, Criu, Feature, Notice, Task, mounts};
 use crate::log;
 use crate::plan::checkpoint::sources;
-use crate::spec::{Namespace, Spec};
+use crate::spec::{Links, Namespace, Spec};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
@@ -57,6 +57,7 @@ impl Checkpoint<'_> {
         let container = container.claim(Verb::Checkpoint)?;
         let bundle = Bundle::load(Some(&container.record.bundle))?;
         self.refuse_strangers(&container)?;
+        refuse_links(&bundle.spec)?;
         let directories = Directories::open(self.images, self.work, true)?;
         self.check_parent()?;
         self.wishes.config_file = config_file(&bundle.spec);
@@ -163,6 +164,19 @@ impl Checkpoint<'_> {
         }
         streams.save(self.images)?;
         Ok(options)
+    }
+}
+
+/// CRIU is told of mounts by paths, and follows links on them.
+fn refuse_links(spec: &Spec) -> Result<()> {
+    match spec.mounts.iter().find(|mount| mount.links != Links::default()) {
+        None => Ok(()),
+        Some(mount) => {
+            let message = "a bind that leaves symbolic links alone can't be restored";
+            Err(Error::unsupported(format!("/mounts/{}/options", mount.index), message).hint(
+                "name where the links lead, without copy-symlink, src-nofollow and dest-nofollow",
+            ))
+        }
     }
 }
 

@@ -53,6 +53,11 @@ impl<'a> At<'a> {
         Error::spec(self.pointer(), message)
     }
 
+    /// The word here is in its list already.
+    pub fn twice(&self, word: &str) -> Error {
+        self.wrong(format!("{word:?} is given twice")).hint("remove one of the two")
+    }
+
     /// The value here is fine, but this version does not do what it asks.
     pub fn unsupported(&self, message: impl Into<String>) -> Error {
         Error::unsupported(self.pointer(), message)
@@ -65,7 +70,7 @@ impl<'a> At<'a> {
 
     /// The value of a field that the runtime-spec calls REQUIRED.
     pub fn required<T>(&self, key: &str, value: Option<T>) -> Result<T> {
-        value.ok_or_else(|| self.key(key).wrong("this field is required"))
+        value.ok_or_else(|| self.key(key).wrong("this field is required").hint("add it"))
     }
 
     /// The text here, which must be an absolute path.
@@ -143,7 +148,7 @@ mod tests {
         let error = At::DOCUMENT.required::<()>("root", None);
         assert_eq!(
             error.map_err(|e| e.to_string()),
-            Err("this field is required (at /root)".to_owned())
+            Err("this field is required (at /root); add it".to_owned())
         );
     }
 }

@@ -109,7 +109,7 @@ impl DeviceNode {
                 }
                 Some(_) => {
                     let message = format!("another device is listed at {}", node.path);
-                    return Err(at.key("path").wrong(message));
+                    return Err(at.key("path").wrong(message).hint("remove one of the two"));
                 }
             }
             Ok(())
@@ -122,7 +122,8 @@ impl DeviceNode {
         let path = at.required("path", path)?;
         let path = InnerPath::new(at.key("path").absolute(&path)?);
         if path.as_str() == "/" {
-            return Err(at.key("path").wrong("a device cannot be the root directory"));
+            let error = at.key("path").wrong("a device cannot be the root directory");
+            return Err(error.hint("name a path below it, such as /dev/fuse"));
         }
         let kind = at.required("type", kind)?;
         let device = match at.key("type").one_of(&kind, "device type", NODES)? {

@@ -150,7 +150,8 @@ impl Hardening {
                 }
                 MDWE if value == "true" || value == "false" => hardening.mdwe = value == "true",
                 MDWE => {
-                    return Err(at.wrong(format!("{value:?} is neither true nor false")));
+                    let message = format!("{value:?} is neither true nor false");
+                    return Err(at.wrong(message).hint("write \"true\" or \"false\""));
                 }
                 name if RawFilter::is_named(name) => {}
                 _ => warnings.push(at.warning("ignored: rrun has no annotation of this name")),
@@ -169,7 +170,8 @@ fn proc_option(at: &At<'_>, mounts: &mut [Mount], name: &str, value: &str) -> Re
             .hint("add a mount of type proc there, or remove the annotation"));
     };
     if fs_type != "proc" {
-        return Err(at.wrong(format!("what is mounted on /proc is a {fs_type}")));
+        let message = format!("what is mounted on /proc is a {fs_type}");
+        return Err(at.wrong(message).hint("mount proc there, or remove the annotation"));
     }
     if data.iter().any(|option| option.split('=').next() == Some(name)) {
         return Err(at
@@ -206,7 +208,8 @@ impl Landlock {
             return Err(at.wrong(format!("the rule of {path} allows nothing")).hint("remove it"));
         }
         if let Some((port, _)) = on_ports.iter().find(|(_, access)| *access == 0) {
-            return Err(at.wrong(format!("the rule of port {port} allows nothing")));
+            let message = format!("the rule of port {port} allows nothing");
+            return Err(at.wrong(message).hint("remove it"));
         }
         let lenient = mode == Mode::BestEffort;
         Ok(Self { files, network, scopes, paths: rules, ports: on_ports, lenient })

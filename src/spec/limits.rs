@@ -75,7 +75,10 @@ impl Memory {
             && both < memory
         {
             let message = format!("{both} for memory and swap is less than the limit {memory}");
-            return Err(at.key("swap").wrong(message));
+            return Err(at
+                .key("swap")
+                .wrong(message)
+                .hint("raise it: it counts memory and swap together"));
         }
         Ok(Self {
             limit,
@@ -124,9 +127,8 @@ impl Cpu {
                     .hint("use 1000 or more, or -1 for no limit"));
             }
             if let Some(burst) = burst.filter(|burst| *burst > quota) {
-                return Err(at
-                    .key("burst")
-                    .wrong(format!("{burst} is more than the quota {quota}")));
+                let message = format!("{burst} is more than the quota {quota}");
+                return Err(at.key("burst").wrong(message).hint("lower it, or raise the quota"));
             }
         }
         if let Some(runtime) = realtime_runtime.filter(|runtime| *runtime < -1) {
@@ -228,7 +230,8 @@ impl BlockIo {
         let devices = at.key("weightDevice").each(weight_device, |at, Object(device)| {
             let wire::WeightDevice { major, minor, weight, leaf_weight } = device;
             if weight.is_none() && leaf_weight.is_none() {
-                return Err(at.wrong("neither weight nor leafWeight is given"));
+                let error = at.wrong("neither weight nor leafWeight is given");
+                return Err(error.hint("add a weight, or remove the device"));
             }
             warn_of_leaf_weight(at.key("leafWeight"), leaf_weight, warnings);
             let (major, minor) = read_device(&at, major, minor)?;
@@ -280,7 +283,7 @@ impl HugePages {
                 return Err(at.key("pageSize").wrong(message).hint("write it as 64KB, 2MB or 1GB"));
             }
             if sizes.iter().any(|earlier| *earlier == *page_size) {
-                return Err(at.key("pageSize").wrong(format!("{:?} is given twice", &*page_size)));
+                return Err(at.key("pageSize").twice(&page_size));
             }
             sizes.push(page_size.to_string());
             let limit = at.required("limit", limit)?;
@@ -292,7 +295,8 @@ impl HugePages {
 /// Names of interfaces and of RDMA devices go into a line of words.
 fn read_word(at: At<'_>, what: &str, name: &str) -> Result<()> {
     if name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(at.wrong(format!("{name:?} is no name of {what}")));
+        let message = format!("{name:?} is no name of {what}");
+        return Err(at.wrong(message).hint("write it without blanks"));
     }
     Ok(())
 }
@@ -307,7 +311,8 @@ impl Rdma {
         {
             read_word(at.key(&name), "an RDMA device", &name)?;
             if hca_handles.is_none() && hca_objects.is_none() {
-                return Err(at.key(&name).wrong("neither hcaHandles nor hcaObjects is given"));
+                let error = at.key(&name).wrong("neither hcaHandles nor hcaObjects is given");
+                return Err(error.hint("add one of them, or remove the device"));
             }
             result.insert(name, Self { hca_handles, hca_objects });
         }

@@ -14,7 +14,7 @@ use super::options;
 use super::rdt::IntelRdt;
 use super::resources::{CgroupPath, Resources};
 use super::seccomp::Profile;
-use super::sysctl;
+use super::sysctl::{self, Sysctl};
 use super::wire;
 use super::wire::{Object, Text};
 use crate::error::Result;
@@ -34,7 +34,7 @@ pub(super) struct Linux {
     pub rootfs_propagation: Option<Propagation>,
     pub masked_paths: Vec<InnerPath>,
     pub readonly_paths: Vec<InnerPath>,
-    pub sysctl: BTreeMap<String, String>,
+    pub sysctl: BTreeMap<String, Sysctl>,
     pub seccomp: Option<Profile>,
     pub personality: Option<u32>,
     pub memory_policy: Option<MemoryPolicy>,
@@ -118,7 +118,8 @@ fn read_personality(
     let domain = at.required("domain", domain)?;
     let number = at.key("domain").one_of(&domain, "execution domain", DOMAINS)?;
     if flags.is_some_and(|flags| !flags.is_empty()) {
-        return Err(at.key("flags").unsupported("no flag of a personality is supported"));
+        let error = at.key("flags").unsupported("no flag of a personality is supported");
+        return Err(error.hint("leave them out: the runtime-spec has none"));
     }
     Ok(Some(number))
 }

@@ -79,7 +79,8 @@ impl MemoryPolicy {
         let (mode, name, flags) = (self.mode, self.name, self.flags);
         match (mode, self.nodes.is_empty()) {
             (DEFAULT | LOCAL, false) => {
-                return Err(at.key("nodes").wrong(format!("{name} takes no nodes")));
+                let error = at.key("nodes").wrong(format!("{name} takes no nodes"));
+                return Err(error.hint("leave them out"));
             }
             (DEFAULT | LOCAL | PREFERRED, _) | (_, false) => {}
             (_, true) => {
@@ -94,12 +95,13 @@ impl MemoryPolicy {
                 .hint("use one of MPOL_F_RELATIVE_NODES, MPOL_F_STATIC_NODES"));
         }
         if flags & (RELATIVE | STATIC) != 0 && self.nodes.is_empty() {
-            return Err(at.wrong("there are no nodes that could be relative or static"));
+            let error = at.wrong("there are no nodes that could be relative or static");
+            return Err(error.hint("name nodes, or leave the flag out"));
         }
         if flags & BALANCING != 0 && mode != BIND && mode != PREFERRED_MANY {
             let message =
                 format!("{name} has no balancing; MPOL_BIND and MPOL_PREFERRED_MANY have");
-            return Err(at.wrong(message));
+            return Err(at.wrong(message).hint("use one of the two, or leave the flag out"));
         }
         Ok(())
     }
@@ -110,7 +112,7 @@ fn read_flags(at: At<'_>, flags: wire::Texts<'_>) -> Result<u32> {
     at.each(flags, |at, flag: Text<'_>| {
         let bit = at.one_of(&flag, "flag of a memory policy", FLAGS)?;
         if all & bit != 0 {
-            return Err(at.wrong(format!("{:?} is given twice", &*flag)));
+            return Err(at.twice(&flag));
         }
         all |= bit;
         Ok(())

@@ -8,8 +8,10 @@
 mod at;
 mod capabilities;
 mod devices;
+mod fs_options;
 mod hardening;
 mod hooks;
+mod idmapped;
 mod limits;
 mod linux;
 mod memory_policy;
@@ -34,7 +36,7 @@ pub use hardening::{Hardening, Landlock, PREFIX as OUR_ANNOTATIONS};
 pub use hooks::{Hook, HookPhase, Hooks};
 pub use memory_policy::MemoryPolicy;
 pub(crate) use memory_policy::flag_names as memory_flag_names;
-pub use mounts::{FsType, IdMapped, Mount, MountAttrs, Propagation, PropagationMode};
+pub use mounts::{FsType, IdMapped, Links, Mount, MountAttrs, Propagation, PropagationMode};
 pub use namespaces::{IdMap, IdMaps, Namespace, NamespaceKind, Namespaces, TimeOffsets};
 pub use net_devices::NetDevice;
 pub use number_set::NumberSet;
@@ -48,6 +50,7 @@ pub use resources::{
 pub(crate) use scheduling::flag_names as scheduler_flag_names;
 pub use scheduling::{ExecAffinity, IoPriority, Scheduler};
 pub use seccomp::{Action, Arch, Comparator, Condition, FilterFlag, Profile, Rule};
+pub use sysctl::Sysctl;
 
 #[cfg(doc)]
 use crate::error::Kind;
@@ -106,7 +109,7 @@ pub struct Spec {
     pub readonly_paths: Vec<InnerPath>,
     /// `linux.sysctl`: path below `/proc/sys` (`net/ipv4/ip_forward`) to value, each namespaced and its namespace not
     /// the host's.
-    pub sysctl: BTreeMap<String, String>,
+    pub sysctl: BTreeMap<String, Sysctl>,
     /// `linux.seccomp`.
     pub seccomp: Option<Profile>,
     /// `linux.personality.domain`: `PER_LINUX` (0) or `PER_LINUX32` (8).
@@ -182,7 +185,8 @@ impl Spec {
             .map(|Object(linux)| Linux::read(at.key("linux"), linux, &mut warnings))
             .transpose()?
             .unwrap_or_default();
-        let around = Surroundings { bundle, user: &linux.namespaces.user };
+        let user = &linux.namespaces.user;
+        let around = Surroundings { bundle, user, maps: &linux.id_maps };
         Ok(Self {
             version,
             rootfs,
@@ -284,7 +288,7 @@ fn read_name(
     let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
     if name.len() > NAME_MAX {
         let message = format!("{:?} has {} bytes; {NAME_MAX} are the most", &*name, name.len());
-        return Err(at.wrong(message));
+        return Err(at.wrong(message).hint("shorten it"));
     }
     namespaces.require(NamespaceKind::Uts, &at)?;
     Ok(Some(name.into_string()))
@@ -296,7 +300,7 @@ fn read_annotations(
 ) -> Result<BTreeMap<String, String>> {
     let annotations = annotations.unwrap_or_default().0;
     if annotations.contains_key("") {
-        return Err(at.key("").wrong("the key of an annotation is empty"));
+        return Err(at.key("").wrong("the key of an annotation is empty").hint("name it"));
     }
     Ok(annotations)
 }

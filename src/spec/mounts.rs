@@ -6,7 +6,8 @@
 //! dummy, whatever it says.
 
 use super::at::At;
-use super::namespaces::{IdMap, Namespace, read_id_map};
+use super::idmapped::OwnMaps;
+use super::namespaces::{IdMap, IdMaps, Namespace, read_id_map};
 use super::options::Options;
 use super::wire;
 use super::wire::Object;
@@ -31,6 +32,20 @@ pub struct Mount {
     pub propagation: Option<Propagation>,
     /// An idmapped mount: the maps (empty: those of the container's user namespace), and whether on the whole tree.
     pub idmap: Option<IdMapped>,
+    /// What a bind does where its paths end in symbolic links.
+    pub links: Links,
+}
+
+/// Symbolic links at the end of a bind's two paths; on the way to it they are followed. Without any of these the bind is of
+/// what the source leads to, on what the destination leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Links {
+    /// `copy-symlink`: a source that is a link is made anew at the destination, and nothing is mounted.
+    pub copy: bool,
+    /// `src-nofollow`: a source that is a link is bound itself.
+    pub source: bool,
+    /// `dest-nofollow`: a destination that is a link is mounted over.
+    pub target: bool,
 }
 
 /// What is mounted.
@@ -135,11 +150,13 @@ pub(super) struct Surroundings<'a> {
     pub bundle: &'a Path,
     /// Whose id maps a mount takes that names none.
     pub user: &'a Namespace,
+    /// These, as far as they are known.
+    pub maps: &'a IdMaps,
 }
 
 impl Mount {
     /// Reads mounts that are no part of a configuration: a list of them, or an object with one as `mounts`; also answers
-    /// what is odd but no error. `user` is the user namespace of the container that they are for.
+    /// what is odd but no error. `user` is the user namespace of the container that they are for, `maps` are its maps.
     ///
     /// # Errors
     /// [`Kind::Spec`](crate::error::Kind::Spec), with the JSON pointer of the field as config.json would have it.
@@ -147,15 +164,17 @@ impl Mount {
         json: &[u8],
         bundle: &Path,
         user: &Namespace,
+        maps: &IdMaps,
     ) -> Result<(Vec<Self>, Vec<String>)> {
         let is_list = json.trim_ascii_start().first() == Some(&b'[');
         let whole = if is_list { [b"{\"mounts\":", json, b"}"].concat() } else { json.to_owned() };
         let wire::MountList { mounts } = wire::parse(&whole)?;
         let mut warnings = Vec::new();
-        let around = Surroundings { bundle, user };
+        let around = Surroundings { bundle, user, maps };
         let mounts = Self::read_all(At::DOCUMENT.key("mounts"), mounts, around, &mut warnings)?;
         if mounts.is_empty() {
-            return Err(At::DOCUMENT.key("mounts").wrong("there is no mount in the list"));
+            let at = At::DOCUMENT.key("mounts");
+            return Err(at.wrong("there is no mount in the list").hint("add one"));
         }
         Ok((mounts, warnings))
     }
@@ -183,7 +202,8 @@ impl Mount {
             mount;
         let destination = at.required("destination", destination)?;
         if destination.is_empty() {
-            return Err(at.key("destination").wrong("the destination is empty"));
+            let at = at.key("destination");
+            return Err(at.wrong("the destination is empty").hint("name a path in the container"));
         }
         if !destination.starts_with('/') {
             let message = format!("{:?} taken as \"/{}\"", &*destination, &*destination);
@@ -215,7 +235,8 @@ impl Mount {
         Ok(Self {
             index: 0,
             destination: InnerPath::new(&destination),
-            idmap: own.resolve(at, &kind, options.idmap, around.user)?,
+            idmap: own.resolve(at, &kind, options.idmap.as_ref(), (around.user, around.maps))?,
+            links: options.links,
             kind,
             attrs: options.attrs,
             recursive_attrs: options.recursive_attrs,
@@ -235,45 +256,5 @@ fn new_file_system(fs_type: &str, source: Option<&str>, options: &Options) -> Fs
         data: options.data(),
         flags,
         copy_up: options.copies_up(),
-    }
-}
-
-/// `uidMappings` and `gidMappings` of the mount itself.
-struct OwnMaps {
-    uid: Vec<IdMap>,
-    gid: Vec<IdMap>,
-}
-
-impl OwnMaps {
-    /// The id map of the mount, from its own maps, the option (`recursive`, if present) and the user namespace.
-    fn resolve(
-        self,
-        at: &At<'_>,
-        kind: &FsType,
-        option: Option<bool>,
-        user: &Namespace,
-    ) -> Result<Option<IdMapped>> {
-        let Self { uid, gid } = self;
-        if uid.is_empty() != gid.is_empty() {
-            let missing = if uid.is_empty() { "uidMappings" } else { "gidMappings" };
-            return Err(at.key(missing).wrong("uidMappings and gidMappings only work together"));
-        }
-        // Maps without the option are those of an older engine, and mean `idmap`.
-        let Some(recursive) = option.or_else(|| (!uid.is_empty()).then_some(false)) else {
-            return Ok(None);
-        };
-        if uid.is_empty() && !user.is_apart() {
-            return Err(at
-                .key("uidMappings")
-                .wrong("no ids to map: the mount has no maps, and the container no user namespace")
-                .hint("add uidMappings and gidMappings, or remove \"idmap\" from the options"));
-        }
-        if matches!(kind, FsType::Cgroup | FsType::Remount) {
-            return Err(at
-                .key("options")
-                .wrong("only a new mount of files can map ids")
-                .hint("remove \"idmap\" and the maps"));
-        }
-        Ok(Some(IdMapped { uid, gid, recursive }))
     }
 }

@@ -63,6 +63,8 @@ pub struct Namespaces {
     pub cgroup: Namespace,
     /// `time`
     pub time: Namespace,
+    /// Where each kind's entry is in the list, by the kind.
+    pub index: [usize; 8],
 }
 
 /// One line of an id map: `size` ids from `container_id` inside are those from `host_id` outside.
@@ -117,6 +119,10 @@ pub(super) const KINDS: &[(&str, NamespaceKind)] = &[
 /// The most lines that an id map may have, user_namespaces(7).
 const ID_MAP_LINES: usize = 340;
 
+/// What a map looks like.
+const NEW_MAP: &str =
+    "add a line such as {\"containerID\": 0, \"hostID\": 100000, \"size\": 65536}";
+
 impl NamespaceKind {
     /// The word of the configuration.
     #[must_use]
@@ -149,6 +155,18 @@ impl Namespaces {
         }
     }
 
+    /// Where its entry is in `linux.namespaces`; meaningless without one.
+    #[must_use]
+    pub fn index_of(&self, kind: NamespaceKind) -> usize {
+        self.index.get(kind as usize).copied().unwrap_or_default()
+    }
+
+    fn set_index(&mut self, kind: NamespaceKind, index: usize) {
+        if let Some(place) = self.index.get_mut(kind as usize) {
+            *place = index;
+        }
+    }
+
     fn get_mut(&mut self, kind: NamespaceKind) -> &mut Namespace {
         match kind {
             NamespaceKind::User => &mut self.user,
@@ -164,12 +182,14 @@ impl Namespaces {
 
     pub(super) fn read(at: At<'_>, list: wire::Objects<wire::Namespace<'_>>) -> Result<Self> {
         let mut this = Self::default();
-        at.each(list, |at, Object(wire::Namespace { kind, path })| {
+        let list = list.map(|list| list.into_iter().enumerate().collect());
+        at.each(list, |at, (index, Object(wire::Namespace { kind, path }))| {
             let name = at.required("type", kind)?;
             let kind = at.key("type").one_of(&name, "namespace type", KINDS)?;
             if this.get(kind).is_apart() {
-                return Err(at.key("type").wrong(format!("{:?} is given twice", &*name)));
+                return Err(at.key("type").twice(&name));
             }
+            this.set_index(kind, index);
             *this.get_mut(kind) = match path.filter(|path| !path.is_empty()) {
                 None => Namespace::New,
                 Some(path) => {
@@ -212,7 +232,7 @@ impl IdMaps {
                         .hint("add {\"type\": \"user\"} to linux.namespaces, or leave this out"));
                 }
                 Namespace::New if map.is_empty() => {
-                    return Err(at.wrong("a new user namespace needs this map"));
+                    return Err(at.wrong("a new user namespace needs this map").hint(NEW_MAP));
                 }
                 Namespace::Inherit | Namespace::New | Namespace::Join(_) => {}
             }
@@ -230,25 +250,57 @@ pub(super) fn read_id_map(at: At<'_>, lines: wire::Objects<wire::IdMapping>) -> 
             host_id: at.required("hostID", host_id)?,
             size: at.required("size", size)?,
         };
-        if line.size == 0 {
-            return Err(at.key("size").wrong("0 maps nothing").hint("use 1 or more"));
-        }
-        for (key, first) in [("containerID", line.container_id), ("hostID", line.host_id)] {
-            if first.checked_add(line.size).is_none() {
-                let message = format!("{first} and {} more go beyond 4294967294", line.size - 1);
-                return Err(at.key(key).wrong(message));
+        check_line(&map, &line).map_err(|fault| {
+            let error = match fault.key {
+                Some(key) => at.key(key).wrong(fault.message),
+                None => at.wrong(fault.message),
+            };
+            match fault.fix {
+                Some(fix) => error.hint(fix),
+                None => error,
             }
-        }
-        if let Some(index) = map.iter().position(|other| overlap(&line, other)) {
-            return Err(at.wrong(format!("it overlaps with line {index} of the map")));
-        }
+        })?;
         map.push(line);
         Ok(())
     })?;
     if map.len() > ID_MAP_LINES {
-        return Err(at.wrong(format!("{} lines; {ID_MAP_LINES} are the most", map.len())));
+        let message = format!("{} lines; {ID_MAP_LINES} are the most", map.len());
+        return Err(at.wrong(message).hint("join ranges that follow each other"));
     }
     Ok(map)
+}
+
+/// What is wrong with a line of a map.
+pub(super) struct LineFault {
+    /// Of its fields, the one.
+    pub key: Option<&'static str>,
+    pub message: String,
+    pub fix: Option<&'static str>,
+}
+
+/// Whether `line` can follow `map`.
+pub(super) fn check_line(map: &[IdMap], line: &IdMap) -> std::result::Result<(), LineFault> {
+    let fault = |key, message: String, fix| Err(LineFault { key, message, fix });
+    if line.size == 0 {
+        return fault(Some("size"), "0 maps nothing".to_owned(), Some("use 1 or more"));
+    }
+    for (key, first) in [("containerID", line.container_id), ("hostID", line.host_id)] {
+        if first.checked_add(line.size).is_none() {
+            let message = format!("{first} and {} more go beyond 4294967294", line.size - 1);
+            return fault(Some(key), message, Some("map fewer, or begin lower"));
+        }
+    }
+    match map.iter().position(|other| overlap(line, other)) {
+        Some(index) => {
+            let message = format!("it overlaps with line {index} of the map");
+            fault(
+                None,
+                message,
+                Some("give each id inside one outside, and each outside one inside"),
+            )
+        }
+        None => Ok(()),
+    }
 }
 
 fn overlap(a: &IdMap, b: &IdMap) -> bool {
@@ -269,7 +321,8 @@ impl TimeOffsets {
             let at = at.key(&clock);
             let nanoseconds = nanosecs.unwrap_or_default();
             if nanoseconds >= 1_000_000_000 {
-                return Err(at.key("nanosecs").wrong(format!("{nanoseconds} is a second or more")));
+                let message = format!("{nanoseconds} is a second or more");
+                return Err(at.key("nanosecs").wrong(message).hint("use 0 to 999999999"));
             }
             let offset = Some((secs.unwrap_or_default(), nanoseconds));
             match clock.as_str() {
@@ -307,13 +360,18 @@ mod tests {
         read_id_map(At::DOCUMENT, Some(lines.collect()))
     }
 
+    const OVERLAP: &str = "it overlaps with line 0 of the map (at /1); give each id inside one outside, and each outside one inside";
+
     #[test]
     fn an_id_map_that_the_kernel_would_refuse_is_an_error() {
         for (lines, message) in [
             (&[(0, 0, 0)][..], "0 maps nothing (at /0/size); use 1 or more"),
-            (&[(0, u32::MAX, 1)], "4294967295 and 0 more go beyond 4294967294 (at /0/hostID)"),
-            (&[(0, 1000, 10), (9, 2000, 1)], "it overlaps with line 0 of the map (at /1)"),
-            (&[(0, 1000, 10), (10, 1009, 1)], "it overlaps with line 0 of the map (at /1)"),
+            (
+                &[(0, u32::MAX, 1)],
+                "4294967295 and 0 more go beyond 4294967294 (at /0/hostID); map fewer, or begin lower",
+            ),
+            (&[(0, 1000, 10), (9, 2000, 1)], OVERLAP),
+            (&[(0, 1000, 10), (10, 1009, 1)], OVERLAP),
         ] {
             assert_eq!(map(lines).map_err(|e| e.to_string()), Err(message.to_owned()), "{lines:?}");
         }

@@ -74,7 +74,7 @@ const LONGEST: usize = 15;
 fn check(at: &At<'_>, name: &str) -> Result<()> {
     if name.len() > LONGEST {
         let message = format!("{name:?} has {} bytes; {LONGEST} are the most", name.len());
-        return Err(at.wrong(message));
+        return Err(at.wrong(message).hint("shorten it"));
     }
     let wrong = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
     if name.chars().any(wrong) || ["", ".", "..", "all", "default"].contains(&name) {

@@ -38,7 +38,8 @@ impl NumberSet {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             let (first, last) = (number(at, range, first)?, number(at, range, last)?);
             if first > last {
-                return Err(at.wrong(format!("the range {range:?} ends before it begins")));
+                let message = format!("the range {range:?} ends before it begins");
+                return Err(at.wrong(message).hint("write the lower number first"));
             }
             (first..=last).for_each(|number| this.insert(number));
         }
@@ -68,7 +69,9 @@ fn number(at: At<'_>, range: &str, text: &str) -> Result<u32> {
         None if !digits => Err(at
             .wrong(format!("{range:?} is no number and no range"))
             .hint("write a list like 0-3,7")),
-        _ => Err(at.wrong(format!("{text} is too large, {MOST} is the most"))),
+        _ => Err(at
+            .wrong(format!("{text} is too large, {MOST} is the most"))
+            .hint("name numbers that this machine has")),
     }
 }
 
@@ -131,14 +134,23 @@ mod tests {
     #[test]
     fn what_is_no_list_is_said_so() {
         for (list, error) in [
-            ("3-1", "the range \"3-1\" ends before it begins (at /x)"),
+            (
+                "3-1",
+                "the range \"3-1\" ends before it begins (at /x); write the lower number first",
+            ),
             ("a", "\"a\" is no number and no range (at /x); write a list like 0-3,7"),
             ("+1", "\"+1\" is no number and no range (at /x); write a list like 0-3,7"),
             ("1-", "\"1-\" is no number and no range (at /x); write a list like 0-3,7"),
             ("-1", "\"-1\" is no number and no range (at /x); write a list like 0-3,7"),
             ("0x1", "\"0x1\" is no number and no range (at /x); write a list like 0-3,7"),
-            ("65536", "65536 is too large, 65535 is the most (at /x)"),
-            ("0-99999999999", "99999999999 is too large, 65535 is the most (at /x)"),
+            (
+                "65536",
+                "65536 is too large, 65535 is the most (at /x); name numbers that this machine has",
+            ),
+            (
+                "0-99999999999",
+                "99999999999 is too large, 65535 is the most (at /x); name numbers that this machine has",
+            ),
         ] {
             assert_eq!(read(list), Err(error.to_owned()), "{list:?}");
         }

@@ -1,12 +1,15 @@
 //! The words of `mounts[].options`.
 //!
 //! It knows the runtime-spec's table, and which kernel interface each word belongs to: the attributes of a mount, its
-//! propagation, the flags of a superblock, or what is mounted at all. Any other word is the file system's own business.
+//! propagation, the flags of a superblock, or what is mounted at all. Any other word is the file system's own business:
+//! where there is none of its own, [`super::fs_options`] judges it.
 //! What a newcomer would get wrong: a clearing word (`rw`, `dev`, `exec`, `suid`, `atime`…) is not the absence of its
 //! opposite: on a bind mount it *clears* what the source's mount had.
 
 use super::at::At;
-use super::mounts::{FsType, MountAttrs, Propagation, PropagationMode};
+use super::fs_options;
+use super::idmapped::Asked;
+use super::mounts::{FsType, Links, MountAttrs, Propagation, PropagationMode};
 use super::wire::{Text, Texts};
 use crate::error::Result;
 
@@ -29,8 +32,14 @@ enum Word {
     Superblock { name: &'static str, on: bool },
     /// `tmpcopyup`
     CopyUp,
-    /// `idmap`, or `ridmap` with the tree below.
-    IdMap { tree: bool },
+    /// `idmap`, or `ridmap` with the tree below: [`Asked`] reads it.
+    IdMap,
+    /// `copy-symlink`
+    CopyLink,
+    /// `src-nofollow`
+    KeepSource,
+    /// `dest-nofollow`
+    KeepTarget,
 }
 
 const fn attr(bit: u64) -> Word {
@@ -81,12 +90,14 @@ const WORDS: &[(&str, Word)] = &[
     ("async", superblock("sync", false)),
     ("atime", atime(NOATIME, false)),
     ("bind", Word::Bind { tree: false }),
+    ("copy-symlink", Word::CopyLink),
     ("defaults", Word::Nothing),
+    ("dest-nofollow", Word::KeepTarget),
     ("dev", no_attr(NODEV)),
     ("diratime", no_attr(NODIRATIME)),
     ("dirsync", superblock("dirsync", true)),
     ("exec", no_attr(NOEXEC)),
-    ("idmap", Word::IdMap { tree: false }),
+    ("idmap", Word::IdMap),
     ("iversion", Word::Nothing),
     ("lazytime", superblock("lazytime", true)),
     ("loud", Word::Nothing),
@@ -110,7 +121,7 @@ const WORDS: &[(&str, Word)] = &[
     ("relatime", atime(RELATIME, true)),
     ("remount", Word::Remount),
     ("rexec", no_tree_attr(NOEXEC)),
-    ("ridmap", Word::IdMap { tree: true }),
+    ("ridmap", Word::IdMap),
     ("rnoatime", tree_atime(NOATIME, true)),
     ("rnodev", tree_attr(NODEV)),
     ("rnodiratime", tree_attr(NODIRATIME)),
@@ -134,6 +145,7 @@ const WORDS: &[(&str, Word)] = &[
     ("shared", propagate(Shared, false)),
     ("silent", Word::Nothing),
     ("slave", propagate(Slave, false)),
+    ("src-nofollow", Word::KeepSource),
     ("strictatime", atime(STRICTATIME, true)),
     ("suid", no_attr(NOSUID)),
     ("symfollow", no_attr(NOSYMFOLLOW)),
@@ -190,8 +202,12 @@ pub(super) struct Options {
     pub attrs: MountAttrs,
     pub recursive_attrs: MountAttrs,
     pub propagation: Option<Propagation>,
-    /// `idmap`; `true` for the tree.
-    pub idmap: Option<bool>,
+    /// `idmap` or `ridmap`.
+    pub idmap: Option<Asked>,
+    /// `copy-symlink` and its kin.
+    pub links: Links,
+    /// The last of them: its index and its name.
+    link: Option<(usize, &'static str)>,
     /// Each with its index, for messages.
     copy_up: Option<usize>,
     superblock: Vec<(usize, &'static str)>,
@@ -209,14 +225,18 @@ impl Options {
     }
 
     fn add(&mut self, index: usize, text: Text<'_>) {
-        let Some((_, word)) = WORDS.iter().find(|(name, _)| *name == &*text) else {
+        if let Some(asked) = Asked::read(index, &text) {
+            self.idmap = Some(asked);
+            return;
+        }
+        let Some((name, word)) = WORDS.iter().find(|(name, _)| *name == &*text) else {
             if !text.is_empty() {
                 self.unknown.push((index, text.into_string()));
             }
             return;
         };
         match *word {
-            Word::Nothing => {}
+            Word::Nothing | Word::IdMap => {}
             Word::Bind { tree } => self.bind = Some(tree || self.binds_tree()),
             Word::Remount => self.remount = true,
             Word::Attr { bit, on, tree } => self.attrs_of(tree).turn(bit, on),
@@ -229,8 +249,15 @@ impl Options {
                 }
             }
             Word::CopyUp => self.copy_up = Some(index),
-            Word::IdMap { tree } => self.idmap = Some(tree),
+            Word::CopyLink => self.follow_less(index, name, |links| links.copy = true),
+            Word::KeepSource => self.follow_less(index, name, |links| links.source = true),
+            Word::KeepTarget => self.follow_less(index, name, |links| links.target = true),
         }
+    }
+
+    fn follow_less(&mut self, index: usize, name: &'static str, how: impl FnOnce(&mut Links)) {
+        how(&mut self.links);
+        self.link = Some((index, name));
     }
 
     fn attrs_of(&mut self, tree: bool) -> &mut MountAttrs {
@@ -259,16 +286,11 @@ impl Options {
 
     /// The file system's own options, one each. mount(2) took them joined by commas, and some engines still join them.
     pub fn data(&self) -> Vec<String> {
-        let mut data = Vec::new();
-        for (_, word) in &self.unknown {
-            // Quoted and escaped commas are part of a value: SELinux contexts, overlay's directories.
-            if word.contains(['"', '\\']) {
-                data.push(word.clone());
-            } else {
-                data.extend(word.split(',').filter(|part| !part.is_empty()).map(str::to_owned));
-            }
-        }
-        data
+        self.unknown
+            .iter()
+            .flat_map(|(_, word)| fs_options::parts(word))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Whether each word can be obeyed for what is mounted.
@@ -278,17 +300,24 @@ impl Options {
             let message = "\"tmpcopyup\" is an option of tmpfs alone";
             return Err(at.index(index).wrong(message).hint("remove it"));
         }
+        let is_bind = matches!(kind, FsType::Bind { .. });
+        if let Some((index, name)) = self.link.filter(|_| !is_bind) {
+            let message = format!("{name:?} is an option of binds alone");
+            return Err(at.index(index).wrong(message).hint("remove it"));
+        }
         let what = match kind {
             FsType::New { .. } => return Ok(()),
             FsType::Bind { .. } => "a bind mount",
             FsType::Cgroup => "a cgroup mount",
             FsType::Remount => "a remount",
         };
-        if let Some((index, word)) = self.unknown.first() {
-            return Err(at
-                .index(*index)
-                .wrong(format!("{word:?} is no option of {what}"))
-                .hint("remove it"));
+        for (index, word) in &self.unknown {
+            let at = at.index(*index);
+            if !is_bind || fs_options::parts(word).any(fs_options::is_meant) {
+                let message = format!("{word:?} is no option of {what}");
+                return Err(at.wrong(message).hint("remove it"));
+            }
+            warnings.push(at.warning(format!("{word:?} has no effect on {what}")));
         }
         for (index, name) in &self.superblock {
             let message = format!("{name:?} has no effect on {what}");

@@ -198,7 +198,7 @@ fn read_args(at: At<'_>, args: wire::Texts<'_>) -> Result<Vec<String>> {
     match args.first() {
         None => Err(at.wrong("no program to run").hint("name one as the first element")),
         Some(program) if program.is_empty() => {
-            Err(at.index(0).wrong("the program's name is empty"))
+            Err(at.index(0).wrong("the program's name is empty").hint("name a program"))
         }
         Some(_) => Ok(args),
     }
@@ -242,8 +242,9 @@ fn read_terminal(
     };
     let cells = |key: &str, count: Option<u64>| {
         let count = at.required(key, count)?;
-        u16::try_from(count)
-            .map_err(|_| at.key(key).wrong(format!("{count} is too large, 65535 is the most")))
+        u16::try_from(count).map_err(|_| {
+            at.key(key).wrong(format!("{count} is too large")).hint("use 65535 or less")
+        })
     };
     Ok(Terminal::Pty { size: Some((cells("height", height)?, cells("width", width)?)) })
 }
@@ -270,7 +271,10 @@ fn read_user(at: At<'_>, user: wire::User<'_>, warnings: &mut Vec<String>) -> Re
 
 /// The kernel reads the id 4294967295, -1, as "leave it as it is".
 fn read_id(at: At<'_>, id: u32) -> Result<u32> {
-    if id == u32::MAX { Err(at.wrong(format!("{id} is no id"))) } else { Ok(id) }
+    if id == u32::MAX {
+        return Err(at.wrong(format!("{id} is no id")).hint("use 4294967294 or less"));
+    }
+    Ok(id)
 }
 
 fn read_rlimits(at: At<'_>, rlimits: wire::Objects<wire::Rlimit<'_>>) -> Result<Vec<Rlimit>> {
@@ -279,13 +283,13 @@ fn read_rlimits(at: At<'_>, rlimits: wire::Objects<wire::Rlimit<'_>>) -> Result<
         let kind = at.required("type", kind)?;
         let resource = at.key("type").one_of(&kind, "resource limit", RLIMITS)?;
         if seen.contains(&resource) {
-            return Err(at.key("type").wrong(format!("{:?} is given twice", &*kind)));
+            return Err(at.key("type").twice(&kind));
         }
         seen.push(resource);
         let (soft, hard) = (at.required("soft", soft)?, at.required("hard", hard)?);
         if soft > hard {
             let message = format!("the soft limit {soft} is above the hard limit {hard}");
-            return Err(at.key("soft").wrong(message));
+            return Err(at.key("soft").wrong(message).hint("lower it, or raise the hard limit"));
         }
         let name = RLIMITS.iter().find(|(_, r)| *r == resource).map_or("", |(name, _)| name);
         Ok(Rlimit { resource: resource as u32, name, soft, hard })

@@ -177,7 +177,7 @@ impl Scheduler {
         if self.flags & (RECLAIM | OVERRUN) != 0 && self.policy != DEADLINE {
             let message =
                 format!("RECLAIM and DL_OVERRUN are SCHED_DEADLINE's, not {}'s", self.name);
-            return Err(at.key("flags").wrong(message));
+            return Err(at.key("flags").wrong(message).hint("leave them out"));
         }
         match self.policy {
             FIFO | RR if self.priority == 0 => {
@@ -194,16 +194,17 @@ impl Scheduler {
         let Self { runtime, deadline, period, .. } = *self;
         let too_long = [("runtime", runtime), ("deadline", deadline), ("period", period)];
         if let Some((key, value)) = too_long.into_iter().find(|(_, value)| value >> 63 != 0) {
-            return Err(at.key(key).wrong(format!("{value} ns is too long")));
+            let error = at.key(key).wrong(format!("{value} ns is too long"));
+            return Err(error.hint("use 9223372036854775807 or less"));
         }
         if runtime < DEADLINE_UNIT {
             let message = format!("SCHED_DEADLINE needs {DEADLINE_UNIT} ns or more, not {runtime}");
-            return Err(at.key("runtime").wrong(message));
+            return Err(at.key("runtime").wrong(message).hint("raise it"));
         }
         if deadline < runtime {
             let message =
                 format!("the deadline {deadline} is before the runtime {runtime} is over");
-            return Err(at.key("deadline").wrong(message));
+            return Err(at.key("deadline").wrong(message).hint("raise it, or lower the runtime"));
         }
         if period != 0 && period < deadline {
             let message = format!("the period {period} is shorter than the deadline {deadline}");
@@ -218,7 +219,7 @@ fn read_flags(at: At<'_>, flags: wire::Texts<'_>) -> Result<u64> {
     at.each(flags, |at, flag: Text<'_>| {
         let bit = at.one_of(&flag, "scheduling flag", FLAGS)?;
         if all & bit != 0 {
-            return Err(at.wrong(format!("{:?} is given twice", &*flag)));
+            return Err(at.twice(&flag));
         }
         all |= bit;
         Ok(())

@@ -249,9 +249,10 @@ impl Profile {
                 .key("listenerPath")
                 .wrong("SCMP_ACT_NOTIFY needs someone to notify")
                 .hint("name the socket of a seccomp agent")),
-            None if self.listener_metadata.is_some() => {
-                Err(at.key("listenerMetadata").wrong("there is no listenerPath to send this to"))
-            }
+            None if self.listener_metadata.is_some() => Err(at
+                .key("listenerMetadata")
+                .wrong("there is no listenerPath to send this to")
+                .hint("name the socket of a seccomp agent, or leave this out")),
             None => Ok(()),
         }
     }
@@ -268,10 +269,9 @@ fn read_action(
     let at = at.key(errno_key);
     let number = |most: u32| {
         let errno = errno.unwrap_or(libc::EPERM.unsigned_abs());
-        u16::try_from(errno)
-            .ok()
-            .filter(|_| errno <= most)
-            .ok_or_else(|| at.wrong(format!("{errno} is too large, {most} is the most")))
+        u16::try_from(errno).ok().filter(|_| errno <= most).ok_or_else(|| {
+            at.wrong(format!("{errno} is too large")).hint(format!("use {most} or less"))
+        })
     };
     match action {
         Action::Errno(_) => number(MAX_ERRNO).map(Action::Errno),
@@ -288,7 +288,8 @@ impl Rule {
         let wire::Syscall { names, action, errno_ret, args } = rule;
         let names = at.required("names", names)?;
         if names.is_empty() {
-            return Err(at.key("names").wrong("a rule needs at least one name"));
+            let error = at.key("names").wrong("a rule needs at least one name");
+            return Err(error.hint("name a system call, or remove the rule"));
         }
         Ok(Self {
             names: names.into_iter().map(Text::into_string).collect(),

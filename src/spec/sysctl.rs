@@ -10,6 +10,15 @@ use super::wire;
 use crate::error::Result;
 use std::collections::BTreeMap;
 
+/// One of `linux.sysctl`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sysctl {
+    /// Its JSON pointer: its name as it was written, with dots or with slashes.
+    pub pointer: String,
+    /// What is written to its file.
+    pub value: String,
+}
+
 /// The IPC parameters of `kernel`, all others of which are the machine's: ipc_namespaces(7).
 const IPC: &[&str] = &[
     "msgmax",
@@ -30,7 +39,7 @@ pub(super) fn read(
     at: At<'_>,
     entries: Option<wire::Entries<wire::Text<'_>>>,
     namespaces: &Namespaces,
-) -> Result<BTreeMap<String, String>> {
+) -> Result<BTreeMap<String, Sysctl>> {
     let mut result = BTreeMap::new();
     for (name, value) in entries.unwrap_or_default().0 {
         let at = at.key(&name);
@@ -41,8 +50,10 @@ pub(super) fn read(
                 .hint("write it as net.ipv4.ip_forward or net/ipv4/ip_forward"));
         }
         namespaces.require(owner(&at, &path)?, &at)?;
-        if result.insert(path, value.into_string()).is_some() {
-            return Err(at.wrong(format!("{name:?} is given twice, with dots and with slashes")));
+        let setting = Sysctl { pointer: at.pointer(), value: value.into_string() };
+        if result.insert(path, setting).is_some() {
+            let message = format!("{name:?} is given twice, with dots and with slashes");
+            return Err(at.wrong(message).hint("remove one of the two"));
         }
     }
     Ok(result)

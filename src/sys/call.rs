@@ -53,6 +53,7 @@ pub enum Call {
     LandlockAddRule,
     LandlockRestrictSelf,
     SetLabel,
+    Readlink,
 }
 
 impl Call {
@@ -104,6 +105,7 @@ impl Call {
             Call::LandlockAddRule,
             Call::LandlockRestrictSelf,
             Call::SetLabel,
+            Call::Readlink,
         ];
         ALL.get(usize::from(number)).copied().unwrap_or(Call::Step)
     }

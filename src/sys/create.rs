@@ -140,6 +140,17 @@ fn walk(root: Fd, route: &Route, create: Create) -> Result<Walked> {
     }
 }
 
+/// Makes one name in a pinned directory, and opens it whatever is there by then, a symbolic link too.
+///
+/// # Errors
+/// As openat2(2) and mkdirat(2).
+pub(crate) fn make_here(dir: Fd, name: &CStr, create: Create) -> Result<NewFd> {
+    match make(dir, name, create)? {
+        Some(made) => Ok(made),
+        None => open_child(dir, name, libc::O_PATH),
+    }
+}
+
 /// Makes one name in a pinned directory and opens what was made; somebody else's directory of that name is as good.
 /// `None`: a symbolic link is there.
 fn make(dir: Fd, name: &CStr, create: Create) -> Result<Option<NewFd>> {

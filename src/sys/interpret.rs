@@ -6,8 +6,8 @@
 use crate::script::{Call, Checkpoint, Handle, Op, SLOTS, Script, Slot};
 use crate::wire::{FRAME_SIZE, Frame, Tag};
 use crate::{
-    Errno, Fd, NewFd, clone, console, cred, fd, landlock, limits, mount, ns, path, program, rights,
-    rootfs, schedule,
+    Errno, Fd, NewFd, clone, console, cred, fd, landlock, limits, links, mount, ns, path, program,
+    rights, rootfs, schedule,
 };
 
 /// Why a step failed.
@@ -163,6 +163,9 @@ fn perform(op: &Op<'_>, state: &mut State) -> Done {
             rootfs::mount_copy_up(state, &fs, &changes, &place)
         }
         Op::Bind { source, changes, place } => rootfs::bind(state, &source, &changes, &place),
+        Op::BindLink { source, links, changes, entry } => {
+            links::bind(state, &source, links, &changes, &entry)
+        }
         Op::SetAttr { place, changes } => rootfs::set_attr(state, &place, &changes),
         Op::Directory { place, mode } => rootfs::directory(state, &place, mode),
         Op::Open { place, out } => rootfs::open(state, &place, out),

@@ -30,6 +30,7 @@ pub mod fd;
 mod interpret;
 pub mod landlock;
 pub mod limits;
+pub mod links;
 pub mod mount;
 pub mod ns;
 pub mod path;

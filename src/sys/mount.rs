@@ -27,6 +27,10 @@ pub const ATTR_NOSUID: u64 = 0x2;
 pub const ATTR_NODEV: u64 = 0x4;
 /// `MOUNT_ATTR_NOEXEC`
 pub const ATTR_NOEXEC: u64 = 0x8;
+/// `MOUNT_ATTR__ATIME`, the field of the modes of access times
+pub const ATTR_ATIME: u64 = 0x70;
+/// `MOUNT_ATTR_NODIRATIME`
+pub const ATTR_NODIRATIME: u64 = 0x80;
 /// `MOUNT_ATTR_IDMAP`
 pub const ATTR_IDMAP: u64 = 0x0010_0000;
 
@@ -83,6 +87,19 @@ pub fn clone_tree(dir: Fd, path: &CStr, reach: Reach) -> Result<NewFd> {
     Errno::check(answer).map(|fd| NewFd(fd as Fd))
 }
 
+/// The same of a host path; with `keep` of a symbolic link at its end, not of what that leads to.
+///
+/// # Errors
+/// As [`clone_tree`].
+pub fn clone_link(path: &CStr, reach: Reach, keep: bool) -> Result<NewFd> {
+    let nofollow = if keep { libc::AT_SYMLINK_NOFOLLOW as u32 } else { 0 };
+    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | nofollow | reach.flag();
+    // SAFETY: `path` is NUL-terminated and only read.
+    let answer =
+        unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) };
+    Errno::check(answer).map(|fd| NewFd(fd as Fd))
+}
+
 /// mount_setattr(2) on `path` below `dir`; an empty path is `dir` itself.
 ///
 /// # Errors
@@ -101,6 +118,21 @@ pub fn set_attr(dir: Fd, path: &CStr, reach: Reach, attr: &Attr) -> Result<()> {
         )
     };
     Errno::check(answer).map(drop)
+}
+
+/// After EPERM for `attr`, which of its flags it was for: each is tried alone. What is tried is changed where it is allowed,
+/// so this is for a mount that is given up.
+#[must_use]
+#[cold]
+pub fn refused(mount: Fd, reach: Reach, attr: &Attr) -> u64 {
+    let all = [ATTR_RDONLY, ATTR_NOSUID, ATTR_NODEV, ATTR_NOEXEC, ATTR_ATIME, ATTR_NODIRATIME];
+    all.into_iter()
+        .filter(|flag| (attr.set | attr.clear) & flag != 0)
+        .filter(|flag| {
+            let one = Attr { set: attr.set & flag, clear: attr.clear & flag, ..Attr::default() };
+            set_attr(mount, c"", reach, &one) == Err(Errno(libc::EPERM))
+        })
+        .fold(0, |found, flag| found | flag)
 }
 
 /// move_mount(2) from one descriptor onto another: neither is a name that could have been swapped.

@@ -100,14 +100,21 @@ pub(crate) fn octal(mode: u32) -> [u8; 5] {
     [digit(9), digit(6), digit(3), digit(0), 0]
 }
 
-fn change(tree: Fd, changes: &Changes) -> Done {
-    if !changes.own.is_empty() {
-        mount_setattr(tree, c"", Reach::One, &changes.own).at(Call::MountSetattr)?;
-    }
-    if !changes.tree.is_empty() {
-        mount_setattr(tree, c"", Reach::Tree, &changes.tree).at(Call::MountSetattr)?;
+pub(crate) fn change(tree: Fd, changes: &Changes) -> Done {
+    for (attr, reach) in [(&changes.own, Reach::One), (&changes.tree, Reach::Tree)] {
+        if !attr.is_empty() {
+            mount_setattr(tree, c"", reach, attr)
+                .map_err(|errno| refusal(tree, reach, attr, errno))?;
+        }
     }
     Ok(())
+}
+
+/// With the flags that are locked, where that is why.
+#[cold]
+fn refusal(tree: Fd, reach: Reach, attr: &Attr, Errno(errno): Errno) -> Fault {
+    let detail = if errno == libc::EPERM { api::refused(tree, reach, attr) as u32 } else { 0 };
+    Fault { call: Call::MountSetattr, errno, detail }
 }
 
 /// The directory a new file system goes on. A procfs or sysfs goes only where the path itself names a directory, not

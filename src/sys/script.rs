@@ -10,6 +10,7 @@ pub use crate::call::Call;
 
 use crate::Fd;
 use crate::landlock::Ruleset;
+use crate::links::{Entry, Links};
 use crate::mount::{Attr, Reach};
 use crate::seccomp::Instruction;
 use crate::trace::SharedClock;
@@ -180,6 +181,8 @@ pub enum Op<'a> {
     MountCopyUp { fs: FileSystem<'a>, changes: Changes, place: Place<'a> },
     /// A copy of a tree on a place.
     Bind { source: Source<'a>, changes: Changes, place: Place<'a> },
+    /// The same, of symbolic links that are not followed.
+    BindLink { source: Source<'a>, links: Links, changes: Changes, entry: Entry<'a> },
     /// mount_setattr(2) on the mount of a place, or of the handle itself for `.`.
     SetAttr { place: Place<'a>, changes: Changes },
     /// Makes a directory and its parents.

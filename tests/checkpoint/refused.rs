@@ -20,6 +20,22 @@ fn without_criu_one_line_says_what_to_install() {
 }
 
 #[test]
+fn a_bind_that_leaves_links_alone_is_refused_and_the_container_goes_on() {
+    requires!(root, rrun, criu);
+    let bundle = Bundle::in_runtime(&runtime()).args(["probe", "sleep"]);
+    let link = bundle.path().join("link");
+    std::os::unix::fs::symlink("/etc", &link).must("make a link");
+    let bundle = bundle.bind(&link, "/linked", &["src-nofollow"]);
+    let last = bundle.config()["mounts"].as_array().must("find the mounts").len() - 1;
+    bundle.up();
+    let refused = checkpoint(&bundle, &[]).failure();
+    refused.stderr_has(&format!("/mounts/{last}/options")).stderr_has("symbolic links");
+    assert_eq!(bundle.status(), "running");
+    bundle.delete_force().success();
+    Leftovers::assert_none(&bundle);
+}
+
+#[test]
 fn a_directory_without_a_checkpoint_is_named() {
     requires!(root, busybox, criu);
     let bundle = counter(&runtime());

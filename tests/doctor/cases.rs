@@ -53,6 +53,16 @@ pub const CASES: &[Case] = &[
     case("no such source", "/mounts/LAST/source", |b| {
         b.mount("/x", "bind", "/nowhere/at/all", &["bind"])
     }),
+    case("a link to nowhere that is copied", "", |b| {
+        let link = b.path().join("dangling");
+        std::os::unix::fs::symlink("/nowhere/at/all", &link).expect("make a link");
+        b.bind(&link, "/x", &["copy-symlink"])
+    }),
+    case("a link to nowhere that is followed", "/mounts/LAST/source", |b| {
+        let link = b.path().join("dangling");
+        std::os::unix::fs::symlink("/nowhere/at/all", &link).expect("make a link");
+        b.bind(&link, "/x", &[])
+    }),
     case("no root", "/root/path", |b| b.set("/root/path", json!("nowhere"))),
     case("an AppArmor profile", "/process/apparmorProfile", |b| {
         b.set("/process/apparmorProfile", json!("unconfined"))
@@ -86,7 +96,13 @@ pub const CASES: &[Case] = &[
         b.set("/linux/resources/pids", json!({ "limit": 50 }))
             .set("/linux/resources/memory", json!({ "limit": 64 << 20 }))
     }),
-    case("a namespace that is not there", "/linux/namespaces (network)", |b| {
+    case("a known sysctl with slashes", "/linux/sysctl/net~1ipv4~1ip_forward", |b| {
+        b.set("/linux/sysctl", json!({ "net/ipv4/ip_forward": "1" }))
+    }),
+    case("an unknown sysctl with both", "/linux/sysctl/net~1ipv4~1conf~1nobody.7~1mtu", |b| {
+        b.set("/linux/sysctl", json!({ "net/ipv4/conf/nobody.7/mtu": "1" }))
+    }),
+    case("a namespace that is not there", "/linux/namespaces/LAST/path", |b| {
         b.without_namespace("network")
             .push("/linux/namespaces", json!({ "type": "network", "path": "/nowhere/net" }))
     }),

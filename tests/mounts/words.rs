@@ -68,6 +68,8 @@ const TREES: &[(&str, &[&str], &[&str])] = &[
 /// Words whose effect is no flag: each has tests of its own beside this one.
 const ELSEWHERE: &[&str] = &[
     "bind",
+    "copy-symlink",
+    "dest-nofollow",
     "idmap",
     "private",
     "remount",
@@ -78,6 +80,7 @@ const ELSEWHERE: &[&str] = &[
     "runbindable",
     "shared",
     "slave",
+    "src-nofollow",
     "tmpcopyup",
     "unbindable",
 ];

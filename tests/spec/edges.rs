@@ -6,7 +6,11 @@ use super::Outcome::{Fails, Parses, Warns};
 const TOP: &[Case] = &[
     ("unknown-top", &[("/xUnknown", r#"{"a": 1}"#)], Parses(|_| true)),
     ("no-process", &[("/process", "")], Parses(|s| s.process.is_none())),
-    ("no-ociVersion", &[("/ociVersion", "")], Fails("this field is required (at /ociVersion)")),
+    (
+        "no-ociVersion",
+        &[("/ociVersion", "")],
+        Fails(r#"this field is required (at /ociVersion); add it"#),
+    ),
     ("ociVersion-dev", &[("/ociVersion", r#""1.0.2-dev""#)], Parses(|s| s.version == "1.0.2-dev")),
     ("ociVersion-later", &[("/ociVersion", r#""1.9.0+x""#)], Parses(|_| true)),
     (
@@ -21,8 +25,8 @@ const TOP: &[Case] = &[
             r#""2.0.0" is not a version of the runtime-spec that rrun knows (at /ociVersion); use 1.0.0 to 1.3.0"#,
         ),
     ),
-    ("no-root", &[("/root", "")], Fails("this field is required (at /root)")),
-    ("root-null", &[("/root", "null")], Fails("this field is required (at /root)")),
+    ("no-root", &[("/root", "")], Fails(r#"this field is required (at /root); add it"#)),
+    ("root-null", &[("/root", "null")], Fails(r#"this field is required (at /root); add it"#)),
     ("root-ro-null", &[("/root/readonly", "null")], Parses(|s| !s.rootfs_readonly)),
     ("root-relative", &[], Parses(|s| s.rootfs.to_string() == "/bundle/rootfs")),
     ("root-absolute", &[("/root/path", r#""/r""#)], Parses(|s| s.rootfs.to_string() == "/r")),
@@ -62,7 +66,7 @@ const TOP: &[Case] = &[
     (
         "annotation-empty-key",
         &[("/annotations", r#"{"": "x"}"#)],
-        Fails("the key of an annotation is empty (at /annotations/)"),
+        Fails(r#"the key of an annotation is empty (at /annotations/); name it"#),
     ),
     ("annotation-null", &[("/annotations", "null")], Parses(|s| s.annotations.is_empty())),
     (

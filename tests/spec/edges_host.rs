@@ -46,7 +46,9 @@ const HOST: &[Case] = &[
     (
         "netDevices-long",
         &[NET, ("/linux/netDevices", r#"{"e0": {"name": "sixteen-letters0"}}"#)],
-        Fails(r#""sixteen-letters0" has 16 bytes; 15 are the most (at /linux/netDevices/e0/name)"#),
+        Fails(
+            r#""sixteen-letters0" has 16 bytes; 15 are the most (at /linux/netDevices/e0/name); shorten it"#,
+        ),
     ),
     (
         "netDevices-slash",

@@ -24,7 +24,7 @@ const LINUX: &[Case] = &[
     (
         "ns-twice",
         &[("/linux/namespaces", r#"[{"type": "pid"}, {"type": "pid", "path": "/x"}]"#)],
-        Fails(r#""pid" is given twice (at /linux/namespaces/1/type)"#),
+        Fails(r#""pid" is given twice (at /linux/namespaces/1/type); remove one of the two"#),
     ),
     (
         "ns-relative",
@@ -34,7 +34,9 @@ const LINUX: &[Case] = &[
     (
         "uidmap",
         &[("/linux/uidMappings", r#"[{"containerID": 0, "hostID": 4294967295, "size": 1}]"#)],
-        Fails("4294967295 and 0 more go beyond 4294967294 (at /linux/uidMappings/0/hostID)"),
+        Fails(
+            r#"4294967295 and 0 more go beyond 4294967294 (at /linux/uidMappings/0/hostID); map fewer, or begin lower"#,
+        ),
     ),
     (
         "uidmap-without-user",
@@ -46,7 +48,9 @@ const LINUX: &[Case] = &[
     (
         "user-without-uidmap",
         &[("/linux/namespaces", r#"[{"type": "user"}]"#)],
-        Fails("a new user namespace needs this map (at /linux/uidMappings)"),
+        Fails(
+            r#"a new user namespace needs this map (at /linux/uidMappings); add a line such as {"containerID": 0, "hostID": 100000, "size": 65536}"#,
+        ),
     ),
     (
         "timeOffsets",
@@ -86,7 +90,9 @@ const LINUX: &[Case] = &[
     (
         "personality-flags",
         &[("/linux/personality", r#"{"domain": "LINUX", "flags": ["X"]}"#)],
-        Fails("no flag of a personality is supported (at /linux/personality/flags)"),
+        Fails(
+            r#"no flag of a personality is supported (at /linux/personality/flags); leave them out: the runtime-spec has none"#,
+        ),
     ),
     (
         "rootfsPropagation",
@@ -151,7 +157,7 @@ const LINUX: &[Case] = &[
     (
         "devnodes-no-number",
         &[("/linux/devices", r#"[{"path": "/dev/c", "type": "c", "major": 1}]"#)],
-        Fails("this field is required (at /linux/devices/0/minor)"),
+        Fails(r#"this field is required (at /linux/devices/0/minor); add it"#),
     ),
     (
         "devnodes-conflict",
@@ -159,7 +165,9 @@ const LINUX: &[Case] = &[
             "/linux/devices",
             r#"[{"path": "/dev/c", "type": "c", "major": 1, "minor": 3}, {"path": "/dev//c", "type": "b", "major": 1, "minor": 3}]"#,
         )],
-        Fails("another device is listed at /dev/c (at /linux/devices/1/path)"),
+        Fails(
+            r#"another device is listed at /dev/c (at /linux/devices/1/path); remove one of the two"#,
+        ),
     ),
     (
         "devnodes-twice",

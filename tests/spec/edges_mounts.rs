@@ -2,7 +2,7 @@
 
 use super::Case;
 use super::Outcome::{Fails, Parses, Warns};
-use rrun::spec::{FsType, MountAttrs, Spec};
+use rrun::spec::{FsType, IdMap, IdMapped, MountAttrs, Spec};
 
 /// The first mount is a new file system with this data.
 fn data(spec: &Spec, expected: &[&str]) -> bool {
@@ -49,7 +49,71 @@ const MOUNTS: &[Case] = &[
             "/mounts",
             r#"[{"destination": "/x", "source": "/s", "options": ["ro", "size=1k", "bind"]}]"#,
         )],
-        Fails(r#""size=1k" is no option of a bind mount (at /mounts/0/options/1); remove it"#),
+        Warns(r#""size=1k" has no effect on a bind mount (at /mounts/0/options/1)"#, |s| {
+            bind(s, "/s", false) && s.mounts[0].attrs.set == 1
+        }),
+    ),
+    (
+        "bind-joined-data-with-a-word",
+        &[(
+            "/mounts",
+            r#"[{"destination": "/x", "source": "/s", "options": ["bind", "size=1k,nosuid"]}]"#,
+        )],
+        Fails(
+            r#""size=1k,nosuid" is no option of a bind mount (at /mounts/0/options/1); remove it"#,
+        ),
+    ),
+    (
+        "links-left-alone",
+        &[(
+            "/mounts",
+            r#"[{"destination": "/x", "source": "/s", "options": ["bind", "copy-symlink", "src-nofollow", "dest-nofollow"]}]"#,
+        )],
+        Parses(|s| {
+            let links = s.mounts[0].links;
+            links.copy && links.source && links.target
+        }),
+    ),
+    (
+        "links-of-a-new-file-system",
+        &[(
+            "/mounts",
+            r#"[{"destination": "/x", "type": "tmpfs", "options": ["src-nofollow", "dest-nofollow"]}]"#,
+        )],
+        Fails(r#""dest-nofollow" is an option of binds alone (at /mounts/0/options/1); remove it"#),
+    ),
+    (
+        "idmap-word",
+        &[(
+            "/mounts",
+            r#"[{"destination": "/x", "source": "/s", "options": ["bind", "idmap=uids=0-1000-5#5-2000-1;gids=0-3000-9"]}]"#,
+        )],
+        Parses(|s| {
+            let map = |container_id, host_id, size| IdMap { container_id, host_id, size };
+            let uid = vec![map(0, 1000, 5), map(5, 2000, 1)];
+            let expected = IdMapped { uid, gid: vec![map(0, 3000, 9)], recursive: false };
+            s.mounts[0].idmap.as_ref() == Some(&expected)
+        }),
+    ),
+    (
+        "ridmap-word-relative-to-the-container",
+        &[
+            ("/linux/namespaces", r#"[{"type": "mount"}, {"type": "user"}]"#),
+            (
+                "/linux/uidMappings",
+                r#"[{"containerID": 0, "hostID": 0, "size": 1}, {"containerID": 1, "hostID": 2, "size": 1000}]"#,
+            ),
+            ("/linux/gidMappings", r#"[{"containerID": 0, "hostID": 7, "size": 1}]"#),
+            (
+                "/mounts",
+                r#"[{"destination": "/x", "source": "/s", "options": ["rbind", "ridmap=uids=@1-3-10;gids=@9-0-1"]}]"#,
+            ),
+        ],
+        Parses(|s| {
+            let map = |container_id, host_id, size| IdMap { container_id, host_id, size };
+            let (uid, gid) = (vec![map(1, 4, 10)], vec![map(9, 7, 1)]);
+            s.mounts[0].idmap == Some(IdMapped { uid, gid, recursive: true })
+        }),
     ),
     (
         "bind-by-type",
@@ -67,7 +131,7 @@ const MOUNTS: &[Case] = &[
     (
         "bind-no-source",
         &[("/mounts", r#"[{"destination": "/x", "options": ["bind"]}]"#)],
-        Fails("this field is required (at /mounts/0/source)"),
+        Fails(r#"this field is required (at /mounts/0/source); add it"#),
     ),
     (
         "bind-sync",
@@ -115,7 +179,9 @@ const MOUNTS: &[Case] = &[
             "/mounts",
             r#"[{"destination": "/x", "source": "/s", "options": ["bind"], "uidMappings": [{"containerID": 0, "hostID": 1000, "size": 1}]}]"#,
         )],
-        Fails("uidMappings and gidMappings only work together (at /mounts/0/gidMappings)"),
+        Fails(
+            r#"uidMappings and gidMappings only work together (at /mounts/0/gidMappings); add this one, or leave out the other"#,
+        ),
     ),
     (
         "idmap-of-nothing",

@@ -10,11 +10,15 @@ fn process(spec: &Spec) -> &Process {
 
 const PROCESS: &[Case] = &[
     ("unknown-process", &[("/process/xUnknown", "1")], Parses(|_| true)),
-    ("no-user", &[("/process/user", "")], Fails("this field is required (at /process/user)")),
+    (
+        "no-user",
+        &[("/process/user", "")],
+        Fails(r#"this field is required (at /process/user); add it"#),
+    ),
     (
         "user-empty",
         &[("/process/user", "{}")],
-        Fails("this field is required (at /process/user/uid)"),
+        Fails(r#"this field is required (at /process/user/uid); add it"#),
     ),
     (
         "user",
@@ -37,7 +41,7 @@ const PROCESS: &[Case] = &[
     (
         "user-minus-one",
         &[("/process/user/gid", "4294967295")],
-        Fails("4294967295 is no id (at /process/user/gid)"),
+        Fails(r#"4294967295 is no id (at /process/user/gid); use 4294967294 or less"#),
     ),
     (
         "args-null",
@@ -47,7 +51,7 @@ const PROCESS: &[Case] = &[
     (
         "args-empty-name",
         &[("/process/args", r#"[""]"#)],
-        Fails("the program's name is empty (at /process/args/0)"),
+        Fails(r#"the program's name is empty (at /process/args/0); name a program"#),
     ),
     ("env-null", &[("/process/env", "null")], Parses(|s| process(s).env.is_empty())),
     (
@@ -60,7 +64,11 @@ const PROCESS: &[Case] = &[
         &[("/process/env", r#"["A"]"#)],
         Fails(r#""A" is no environment variable (at /process/env/0); write it as NAME=value"#),
     ),
-    ("no-cwd", &[("/process/cwd", "")], Fails("this field is required (at /process/cwd)")),
+    (
+        "no-cwd",
+        &[("/process/cwd", "")],
+        Fails(r#"this field is required (at /process/cwd); add it"#),
+    ),
     (
         "cwd-relative",
         &[("/process/cwd", r#""tmp""#)],
@@ -90,7 +98,7 @@ const PROCESS: &[Case] = &[
             ("/process/consoleSize", r#"{"height": 10, "width": 65536}"#),
             ("/process/terminal", "true"),
         ],
-        Fails("65536 is too large, 65535 is the most (at /process/consoleSize/width)"),
+        Fails(r#"65536 is too large (at /process/consoleSize/width); use 65535 or less"#),
     ),
     (
         "cap-unknown",
@@ -144,12 +152,14 @@ const PROCESS: &[Case] = &[
             "/process/rlimits",
             r#"[{"type": "RLIMIT_CPU", "hard": 1, "soft": 1}, {"type": "RLIMIT_CPU", "hard": 1, "soft": 1}]"#,
         )],
-        Fails(r#""RLIMIT_CPU" is given twice (at /process/rlimits/1/type)"#),
+        Fails(r#""RLIMIT_CPU" is given twice (at /process/rlimits/1/type); remove one of the two"#),
     ),
     (
         "rlimit-soft-above-hard",
         &[("/process/rlimits", r#"[{"type": "RLIMIT_CPU", "hard": 1, "soft": 2}]"#)],
-        Fails("the soft limit 2 is above the hard limit 1 (at /process/rlimits/0/soft)"),
+        Fails(
+            r#"the soft limit 2 is above the hard limit 1 (at /process/rlimits/0/soft); lower it, or raise the hard limit"#,
+        ),
     ),
     (
         "oomScoreAdj",

@@ -41,7 +41,9 @@ const RESOURCES: &[Case] = &[
     (
         "mem-swap-below-limit",
         &[("/linux/resources", r#"{"memory": {"limit": 10, "swap": 5}}"#)],
-        Fails("5 for memory and swap is less than the limit 10 (at /linux/resources/memory/swap)"),
+        Fails(
+            r#"5 for memory and swap is less than the limit 10 (at /linux/resources/memory/swap); raise it: it counts memory and swap together"#,
+        ),
     ),
     (
         "cpu",
@@ -142,7 +144,9 @@ const RESOURCES: &[Case] = &[
     (
         "rdma-nothing",
         &[("/linux/resources", r#"{"rdma": {"mlx": {}}}"#)],
-        Fails("neither hcaHandles nor hcaObjects is given (at /linux/resources/rdma/mlx)"),
+        Fails(
+            r#"neither hcaHandles nor hcaObjects is given (at /linux/resources/rdma/mlx); add one of them, or remove the device"#,
+        ),
     ),
     (
         "devices",

@@ -17,7 +17,7 @@ const SCHEDULER: &[Case] = &[
     (
         "scheduler-empty",
         &[("/process/scheduler", "{}")],
-        Fails("this field is required (at /process/scheduler/policy)"),
+        Fails(r#"this field is required (at /process/scheduler/policy); add it"#),
     ),
     (
         "scheduler-other",
@@ -95,7 +95,9 @@ const SCHEDULER: &[Case] = &[
             "/process/scheduler",
             r#"{"policy": "SCHED_OTHER", "flags": ["SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_RESET_ON_FORK"]}"#,
         )],
-        Fails(r#""SCHED_FLAG_RESET_ON_FORK" is given twice (at /process/scheduler/flags/1)"#),
+        Fails(
+            r#""SCHED_FLAG_RESET_ON_FORK" is given twice (at /process/scheduler/flags/1); remove one of the two"#,
+        ),
     ),
     (
         "scheduler-nice",
@@ -137,18 +139,22 @@ const SCHEDULER: &[Case] = &[
         "scheduler-reclaim",
         &[("/process/scheduler", r#"{"policy": "SCHED_OTHER", "flags": ["SCHED_FLAG_RECLAIM"]}"#)],
         Fails(
-            "RECLAIM and DL_OVERRUN are SCHED_DEADLINE's, not SCHED_OTHER's (at /process/scheduler/flags)",
+            r#"RECLAIM and DL_OVERRUN are SCHED_DEADLINE's, not SCHED_OTHER's (at /process/scheduler/flags); leave them out"#,
         ),
     ),
     (
         "scheduler-deadline-runtime",
         &[("/process/scheduler", r#"{"policy": "SCHED_DEADLINE", "runtime": 10}"#)],
-        Fails("SCHED_DEADLINE needs 1024 ns or more, not 10 (at /process/scheduler/runtime)"),
+        Fails(
+            r#"SCHED_DEADLINE needs 1024 ns or more, not 10 (at /process/scheduler/runtime); raise it"#,
+        ),
     ),
     (
         "scheduler-deadline-none",
         &[("/process/scheduler", r#"{"policy": "SCHED_DEADLINE", "runtime": 2000}"#)],
-        Fails("the deadline 0 is before the runtime 2000 is over (at /process/scheduler/deadline)"),
+        Fails(
+            r#"the deadline 0 is before the runtime 2000 is over (at /process/scheduler/deadline); raise it, or lower the runtime"#,
+        ),
     ),
     (
         "scheduler-deadline-period",
@@ -166,7 +172,9 @@ const SCHEDULER: &[Case] = &[
             "/process/scheduler",
             r#"{"policy": "SCHED_DEADLINE", "runtime": 2000, "deadline": 9223372036854775808}"#,
         )],
-        Fails("9223372036854775808 ns is too long (at /process/scheduler/deadline)"),
+        Fails(
+            r#"9223372036854775808 ns is too long (at /process/scheduler/deadline); use 9223372036854775807 or less"#,
+        ),
     ),
     (
         "scheduler-deadline-hook",
@@ -187,7 +195,7 @@ const SCHEDULER: &[Case] = &[
     (
         "ioPriority-no-priority",
         &[("/process/ioPriority", r#"{"class": "IOPRIO_CLASS_IDLE"}"#)],
-        Fails("this field is required (at /process/ioPriority/priority)"),
+        Fails(r#"this field is required (at /process/ioPriority/priority); add it"#),
     ),
     (
         "ioPriority-eight",
@@ -247,7 +255,7 @@ const MEMORY: &[Case] = &[
     (
         "memoryPolicy-no-mode",
         &[("/linux/memoryPolicy", r#"{"nodes": "0"}"#)],
-        Fails("this field is required (at /linux/memoryPolicy/mode)"),
+        Fails(r#"this field is required (at /linux/memoryPolicy/mode); add it"#),
     ),
     (
         "memoryPolicy-unknown-mode",
@@ -259,7 +267,7 @@ const MEMORY: &[Case] = &[
     (
         "memoryPolicy-local-nodes",
         &[("/linux/memoryPolicy", r#"{"mode": "MPOL_LOCAL", "nodes": "0"}"#)],
-        Fails("MPOL_LOCAL takes no nodes (at /linux/memoryPolicy/nodes)"),
+        Fails(r#"MPOL_LOCAL takes no nodes (at /linux/memoryPolicy/nodes); leave them out"#),
     ),
     (
         "memoryPolicy-interleave-none",
@@ -291,7 +299,9 @@ const MEMORY: &[Case] = &[
             "/linux/memoryPolicy",
             r#"{"mode": "MPOL_PREFERRED", "flags": ["MPOL_F_STATIC_NODES"]}"#,
         )],
-        Fails("there are no nodes that could be relative or static (at /linux/memoryPolicy/flags)"),
+        Fails(
+            r#"there are no nodes that could be relative or static (at /linux/memoryPolicy/flags); name nodes, or leave the flag out"#,
+        ),
     ),
     (
         "memoryPolicy-balancing",
@@ -300,7 +310,7 @@ const MEMORY: &[Case] = &[
             r#"{"mode": "MPOL_INTERLEAVE", "nodes": "0", "flags": ["MPOL_F_NUMA_BALANCING"]}"#,
         )],
         Fails(
-            "MPOL_INTERLEAVE has no balancing; MPOL_BIND and MPOL_PREFERRED_MANY have (at /linux/memoryPolicy/flags)",
+            r#"MPOL_INTERLEAVE has no balancing; MPOL_BIND and MPOL_PREFERRED_MANY have (at /linux/memoryPolicy/flags); use one of the two, or leave the flag out"#,
         ),
     ),
     (

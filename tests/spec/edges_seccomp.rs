@@ -86,7 +86,7 @@ const SECCOMP: &[Case] = &[
             "/linux/seccomp",
             r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"action": "SCMP_ACT_ALLOW"}]}"#,
         )],
-        Fails("this field is required (at /linux/seccomp/syscalls/0/names)"),
+        Fails(r#"this field is required (at /linux/seccomp/syscalls/0/names); add it"#),
     ),
 ];
 

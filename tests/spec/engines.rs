@@ -174,7 +174,7 @@ fn ours(spec: &Spec) -> Lines {
     lines.extend(spec.mounts.iter().map(|m| format!("mount {}", m.destination)));
     lines.extend(our_namespaces(&spec.namespaces));
     lines.extend(spec.resources.devices.iter().map(our_rule));
-    lines.extend(spec.sysctl.iter().map(|(k, v)| format!("sysctl {k}={v}")));
+    lines.extend(spec.sysctl.iter().map(|(k, v)| format!("sysctl {k}={}", v.value)));
     lines.extend(spec.annotations.iter().map(|(k, v)| format!("annotation {k}={v}")));
     lines.extend(spec.seccomp.as_ref().map(our_seccomp).unwrap_or_default());
     lines

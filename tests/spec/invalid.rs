@@ -24,6 +24,16 @@ fn every_invalid_configuration_gives_its_one_line() {
 }
 
 #[test]
+fn every_error_says_what_to_do() {
+    for path in json_files(&fixtures("specs-invalid")) {
+        let text = std::fs::read(&path).expect("a fixture");
+        let error = Spec::parse(&text, Path::new("/bundle")).expect_err("an error");
+        let fix = error.hint_text().unwrap_or_default();
+        assert!(fix.len() > 5, "{}: {error}: what then? {fix:?}", path.display());
+    }
+}
+
+#[test]
 fn every_line_has_its_configuration() {
     for entry in std::fs::read_dir(fixtures("specs-invalid")).expect("the directory") {
         let path = entry.expect("an entry").path();

@@ -59,6 +59,25 @@ fn a_mount_may_bring_its_own_maps() {
 }
 
 #[test]
+fn the_maps_of_a_mount_may_be_one_word_with_its_options() {
+    requires!(root, rrun, kernel(6, 3));
+    let absolute =
+        format!("idmap=uids=4000-{}-1#5000-{}-3;gids=4001-{}-1", ROOT + 12, ROOT + 20, ROOT + 34);
+    for word in [
+        &absolute,
+        "idmap=uids=@4000-12-1;gids=@4001-34-1",
+        "ridmap=uids=@4000-12-1;gids=@4001-34-1",
+    ] {
+        let (bundle, data) = beside(mapped(), (4000, 4001));
+        let bundle = bundle.bind(&data, "/data", &[word]);
+        assert_eq!(ids(bundle, "/data/file"), (json!(12), json!(34)), "{word}");
+    }
+    let (bundle, data) = beside(Bundle::new(), (4000, 4000));
+    let bundle = bundle.bind(&data, "/data", &["idmap=uids=4000-7-1;gids=4000-8-1"]);
+    assert_eq!(ids(bundle, "/data/file"), (json!(7), json!(8)));
+}
+
+#[test]
 fn an_idmap_needs_no_user_namespace_when_it_brings_its_own_maps() {
     requires!(root, rrun, kernel(6, 3));
     let map = json!([{ "containerID": 4000, "hostID": 12, "size": 1 }]);

@@ -282,6 +282,7 @@ fn idmapped(host: &Host) -> Check {
         recursive: false,
         idmap: Some((vec![map], vec![map], false)),
         propagation: 0,
+        keeps_link: false,
         pointer: String::new(),
     };
     match idmap::detach(&tree) {

@@ -48,7 +48,9 @@ fn mounts(bundle: &Bundle, found: &mut Vec<Refusal>) {
         let pointer = format!("/mounts/{}", entry.index);
         match &entry.kind {
             FsType::Bind { source, .. } => {
-                if let Err(error) = fs::metadata(source.as_path()) {
+                let keeps_link = entry.links.copy || entry.links.source;
+                let look = if keeps_link { fs::symlink_metadata } else { fs::metadata };
+                if let Err(error) = look(source.as_path()) {
                     let why = format!("{source}: {error}");
                     refuse(found, pointer + "/source", why, "make it, or remove the mount");
                 }
@@ -232,7 +234,7 @@ fn settings(bundle: &Bundle, plan: &Plan, found: &mut Vec<Refusal>) {
     }
     for device in &bundle.spec.net_devices {
         if !Path::new("/sys/class/net").join(&device.host).exists() {
-            let pointer = format!("/linux/netDevices/{}", device.host);
+            let pointer = format!("/linux/netDevices/{}", device.host.replace('~', "~0"));
             let why = format!("there is no network device {:?}", device.host);
             refuse(found, pointer, why, "make it first, or remove the entry");
         }

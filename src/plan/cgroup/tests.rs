@@ -368,7 +368,7 @@ fn rules_that_nobody_enforces_are_a_warning_only_if_they_say_more_than_the_defau
 
 #[test]
 fn writable_cgroup_mount_in_a_new_cgroup_namespace_hands_the_cgroup_over() {
-    use crate::spec::{FsType, IdMap, Mount, MountAttrs, Namespace};
+    use crate::spec::{FsType, IdMap, Links, Mount, MountAttrs, Namespace};
     let mount = |set| Mount {
         index: 0,
         destination: InnerPath::new("/sys/fs/cgroup"),
@@ -377,10 +377,10 @@ fn writable_cgroup_mount_in_a_new_cgroup_namespace_hands_the_cgroup_over() {
         recursive_attrs: MountAttrs::default(),
         propagation: None,
         idmap: None,
+        links: Links::default(),
     };
     let mut spec = spec(absolute("/rrun/web"), Resources::default());
-    spec.process = Some(process_of_root());
-    spec.mounts = vec![mount(0)];
+    (spec.process, spec.mounts) = (Some(process_of_root()), vec![mount(0)]);
     spec.namespaces.cgroup = Namespace::New;
     spec.namespaces.user = Namespace::New;
     spec.id_maps.uid = vec![IdMap { container_id: 0, host_id: 100_000, size: 65_536 }];

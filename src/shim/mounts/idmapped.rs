@@ -57,6 +57,7 @@ impl Ids {
             recursive,
             idmap: Some((self.0.clone(), self.1.clone(), recursive)),
             propagation: 0,
+            keeps_link: false,
             pointer: "rootfs".into(),
         })
     }

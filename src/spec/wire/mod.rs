@@ -94,7 +94,7 @@ pub fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T> {
 fn describe(json: &[u8], error: &serde_json::Error) -> Error {
     let text = error.to_string();
     if !error.is_data() {
-        return Error::new(Kind::Spec, format!("not valid JSON: {text}"));
+        return Error::new(Kind::Spec, format!("not valid JSON: {text}")).hint("correct it there");
     }
     // serde_json appends the position, which the pointer replaces.
     let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
@@ -103,8 +103,26 @@ fn describe(json: &[u8], error: &serde_json::Error) -> Error {
         None => message,
     };
     let pointer = locate::pointer_at(json, offset(json, error.line(), error.column()));
-    let error = Error::new(Kind::Spec, message);
+    let error = Error::new(Kind::Spec, message).hint(fix(message));
     if pointer.is_empty() { error } else { error.at(pointer) }
+}
+
+/// What to do about a value of a wrong type, which the message ends with, or about another of serde_json's complaints.
+fn fix(message: &str) -> &'static str {
+    match message.rsplit_once("expected ").map_or(message, |(_, expected)| expected) {
+        "u8" => "write a whole number from 0 to 255, without quotes",
+        "u16" => "write a whole number from 0 to 65535, without quotes",
+        "u32" => "write a whole number from 0 to 4294967295, without quotes",
+        "u64" => "write a whole number that is not negative, without quotes",
+        "i8" | "i16" | "i32" | "i64" => "write a whole number in range, without quotes",
+        "a boolean" => "write true or false, without quotes",
+        "a string" => "write it in quotes, or leave the field out",
+        "a sequence" => "write it in brackets, [ ]",
+        "an object" => "write it in braces, { }",
+        "this key is given twice" => "remove one of the two",
+        other if other.ends_with("has a NUL byte") => "remove the byte",
+        _ => "write what the runtime-spec has there",
+    }
 }
 
 /// The byte offset of a line and column as serde_json counts them: lines from 1, columns in bytes from the line's start.
@@ -156,7 +174,9 @@ mod tests {
             ),
             (r#"{"hostname": "a\u0000b"}"#, "\"a\\0b\" has a NUL byte (at /hostname)"),
         ] {
-            assert_eq!(error(json), message, "{json}");
+            let said = error(json);
+            assert!(said.starts_with(message), "{json}: {said}");
+            assert!(said.len() > message.len() + 5, "{json}: what then? {said}");
         }
     }
 
@@ -167,14 +187,21 @@ mod tests {
             (r#"{"linux": {"sysctl": {"a": "1", "a": "2"}}}"#, "/linux/sysctl/a"),
             (r#"{"process": {"user": {"uid": 1, "gid": 1, "uid": 0}}}"#, "/process/user/uid"),
         ] {
-            assert_eq!(error(json), format!("this key is given twice (at {pointer})"), "{json}");
+            let expected = format!("this key is given twice (at {pointer}); remove one of the two");
+            assert_eq!(error(json), expected, "{json}");
         }
     }
 
     #[test]
     fn text_that_is_no_json_is_named_by_line_and_column() {
-        assert_eq!(error("{\n\"root\": }"), "not valid JSON: expected value at line 2 column 9");
-        assert_eq!(error(""), "not valid JSON: EOF while parsing a value at line 1 column 0");
+        assert_eq!(
+            error("{\n\"root\": }"),
+            "not valid JSON: expected value at line 2 column 9; correct it there"
+        );
+        assert_eq!(
+            error(""),
+            "not valid JSON: EOF while parsing a value at line 1 column 0; correct it there"
+        );
         assert_eq!(
             error("\u{feff}{}"),
             "the text begins with a byte order mark; save it as UTF-8 without one"
