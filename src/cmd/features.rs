@@ -8,7 +8,7 @@
 use super::args::Globals;
 use crate::error::{Error, Kind, Result};
 use crate::plan::cgroup::scope::ANNOTATION_PREFIX;
-use crate::spec::{OUR_ANNOTATIONS, words};
+use crate::spec::{CRUNS_ANNOTATIONS, OUR_ANNOTATIONS, words};
 use serde_json::{Value, json};
 
 /// The oldest and newest `ociVersion` that are understood.
@@ -71,10 +71,12 @@ fn features() -> Value {
             "org.opencontainers.runtime.rrun.version": env!("CARGO_PKG_VERSION"),
         },
         // Ours take away, but a program may not work under a ruleset. The second names a file of the host's with options
-        // for CRIU, which runs as root. With a scope's properties, limits that systemd holds can be lifted.
+        // for CRIU, which runs as root. crun's name files that hooks append to as root, and sockets. With a scope's
+        // properties, limits that systemd holds can be lifted.
         "potentiallyUnsafeConfigAnnotations": [
             OUR_ANNOTATIONS,
             crate::runtime::CONFIG_ANNOTATION,
+            CRUNS_ANNOTATIONS,
             ANNOTATION_PREFIX,
         ],
     })

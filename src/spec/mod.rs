@@ -7,6 +7,7 @@
 
 mod at;
 mod capabilities;
+mod crun;
 mod devices;
 mod hardening;
 mod hooks;
@@ -28,6 +29,7 @@ mod wire;
 pub mod words;
 
 pub use capabilities::{CapSet, Capabilities};
+pub use crun::{Crun, PREFIX as CRUNS_ANNOTATIONS};
 pub use devices::{DeviceAccess, DeviceKind, DeviceNode, DeviceNumber, DeviceRule};
 pub use hardening::{Hardening, Landlock, PREFIX as OUR_ANNOTATIONS};
 pub use hooks::{Hook, HookPhase, Hooks};
@@ -81,6 +83,8 @@ pub struct Spec {
     pub annotations: BTreeMap<String, String>,
     /// What annotations of ours take away.
     pub hardening: Hardening,
+    /// What annotations of crun's ask for.
+    pub crun: Crun,
     /// `linux.namespaces`, total over the eight kinds. Without `mount` there are no mounts, and nothing is masked or
     /// read-only.
     pub namespaces: Namespaces,
@@ -129,10 +133,13 @@ impl Spec {
     /// [`Kind::Spec`] when the configuration is wrong, [`Kind::Unsupported`] when it asks for what this version does not
     /// do; either with the JSON pointer of the field, unless the text is no JSON at all.
     pub fn parse(json: &[u8], bundle: &Path) -> Result<Self> {
-        let mut spec = Self::read(At::DOCUMENT, wire::parse(json)?, bundle)?;
+        let mut config = wire::parse(json)?;
+        crun::place_receiver(&At::DOCUMENT, &mut config)?;
+        let mut spec = Self::read(At::DOCUMENT, config, bundle)?;
         let Self { annotations, mounts, warnings, hardening, .. } = &mut spec;
         let at = At::DOCUMENT.key("annotations");
         *hardening = Hardening::read(&at, annotations, mounts, warnings)?;
+        crun::read(&at, &mut spec)?;
         check_mounts(At::DOCUMENT, &spec)?;
         Ok(spec)
     }
@@ -191,6 +198,7 @@ impl Spec {
             hooks: Hooks::read(at.key("hooks"), hooks)?,
             annotations: read_annotations(at.key("annotations"), annotations)?,
             hardening: Hardening::default(),
+            crun: Crun::default(),
             namespaces: linux.namespaces,
             id_maps: linux.id_maps,
             time_offsets: linux.time_offsets,

@@ -14,6 +14,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 fn spec(path: Option<CgroupPath>, resources: Resources) -> Spec {
     Spec {
         hardening: crate::spec::Hardening::default(),
+        crun: crate::spec::Crun::default(),
         version: "1.3.0".into(),
         rootfs: HostPath::from(PathBuf::from("/b/rootfs")),
         rootfs_readonly: false,
