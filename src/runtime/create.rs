@@ -84,9 +84,7 @@ impl Create<'_> {
         };
         reserved.draft(&record)?;
         point("draft")?;
-        if let Some(rdt) = &rdt {
-            rdt.make().context(doing)?;
-        }
+        rdt.as_ref().map_or(Ok(()), Prepared::make).context(doing)?;
         let mut newborn = Newborn {
             record,
             reserved: &reserved,
