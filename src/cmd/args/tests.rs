@@ -82,6 +82,7 @@ fn the_lines_that_containerd_sends_are_understood() {
         "update --resources=/f web",
         "events --stats web",
         "events --interval=5s web",
+        "events --pressure memory --pressure=cpu:full:1s/4s web",
     ] {
         request(line);
     }
@@ -237,6 +238,8 @@ fn what_is_wrong_is_named_with_its_value_and_the_fix() {
         ("-l /l --systemd-log list", &["--log: \"/l\"", "--systemd-log too"]),
         ("create --no-subreaper=maybe web", &["--no-subreaper: \"maybe\""]),
         ("events --interval 0s web", &["--interval", "no time to wait"]),
+        ("events --pressure disk web", &["--pressure: \"disk\"", "cpu, memory or io"]),
+        ("events --stats --pressure io web", &["--stats ends before", "leave one of them away"]),
     ] {
         let (text, exit) = refusal(line);
         assert_eq!(exit, 1, "{line}");
