@@ -218,7 +218,11 @@ impl fmt::Display for Error {
         }
         write!(f, "{}", self.0.message)?;
         if let Some(pointer) = &self.0.pointer {
-            write!(f, " (at {pointer})")?;
+            // The document's author chose the keys in it.
+            let printable = |c: char| {
+                if c.is_control() { c.escape_default().to_string() } else { c.to_string() }
+            };
+            write!(f, " (at {})", pointer.chars().map(printable).collect::<String>())?;
         }
         if let Some(hint) = &self.0.hint {
             write!(f, "; {hint}")?;

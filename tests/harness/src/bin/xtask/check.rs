@@ -21,8 +21,14 @@ use crate::{Result, bench, cargo, conformance, engines, machine, target};
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
 
 /// Of no use in a guest: virtual machines inside an emulated one, and what asks the kernel nothing (sources, plans,
-/// documents). Nor are there engines, whose packages it has no network for.
-const NOT_IN_GUESTS: &[&str] = &["vm", "readme", "assets", "arch", "plan", "spec", "rrun_fuzz"];
+/// documents) or nothing that another kernel could answer otherwise (archives, which take minutes to decompress there).
+/// Nor are there engines, whose packages it has no network for.
+const NOT_IN_GUESTS: &[&str] =
+    &["vm", "readme", "assets", "arch", "plan", "spec", "rrun_fuzz", "unpack"];
+
+/// Those that take longest in a guest, the longest first: they begin first.
+const LONG_IN_GUESTS: &[&str] =
+    &["rootless", "checkpoint", "cve", "shim", "systemd", "net_devices", "noisy", "lifecycle"];
 
 /// What tests/services.rs runs, and what tests/apparmor.rs and tests/selinux.rs make their policies with.
 const SERVICES: &[&str] = &["postgresql", "nginx", "apparmor", "secilc"];
@@ -216,10 +222,13 @@ fn in_guest(wish: &Wish) -> Count {
     };
     let prepared = test_executables(here)
         .and_then(|tests| Ok((tests, Guest::prepare(&target().join("guest"))?)));
-    let (tests, guest) = match prepared {
+    let (mut tests, guest) = match prepared {
         Ok(prepared) => prepared,
         Err(why) => return failed(&why),
     };
+    // They are taken from the end.
+    let rank = |test: &PathBuf| LONG_IN_GUESTS.iter().position(|name| *name == file_of(test));
+    tests.sort_by_key(|test| std::cmp::Reverse(rank(test).unwrap_or(LONG_IN_GUESTS.len())));
     println!("guest: Linux {}, {}", guest.release(), guest.because);
     let queue = Mutex::new(tests);
     let sum = Mutex::new(Count::default());

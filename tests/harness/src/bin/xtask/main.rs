@@ -109,12 +109,19 @@ fn build() -> Result<PathBuf> {
     built("rrun", "rrun", &["--release"])
 }
 
-/// Builds one binary; returns where it is.
+/// Builds one binary; returns where it is. What is not for release is built as the tests are, with the features of the
+/// whole workspace: otherwise every library that has more of them there would be built twice.
 fn built(package: &str, binary: &str, profile: &[&str]) -> Result<PathBuf> {
+    let release = profile.contains(&"--release");
     let mut command = cargo();
-    command.args(["build", "--package", package, "--bin", binary]).args(profile);
+    command.args(["build", "--bin", binary]).args(profile);
+    if release {
+        command.args(["--package", package]);
+    } else {
+        command.arg("--workspace");
+    }
     command.arg("--message-format=json-render-diagnostics");
-    if profile.contains(&"--release") {
+    if release {
         // What `rrun --version` tells whoever reports a bug.
         command.envs(said_by("git", &["rev-parse", "HEAD"]).map(|it| ("RRUN_COMMIT", it)));
         command.envs(said_by("rustc", &["--version"]).map(|it| ("RRUN_RUSTC", it)));
