@@ -2,6 +2,8 @@
 //!
 //! Each test here also holds for runc 1.1, unless it says `rrun` and why.
 
+#[path = "hooks/appended.rs"]
+mod appended;
 #[path = "hooks/failing.rs"]
 mod failing;
 #[path = "hooks/given.rs"]

@@ -2,6 +2,8 @@
 //!
 //! Every test here also holds for runc (`RUNTIME_UNDER_TEST=runc`): a test the reference fails is suspect.
 
+#[path = "lifecycle/crun.rs"]
+mod crun;
 #[path = "lifecycle/handed_out.rs"]
 mod handed_out;
 #[path = "lifecycle/many.rs"]

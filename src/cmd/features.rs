@@ -8,7 +8,7 @@
 use super::args::Globals;
 use crate::error::{Error, Kind, Result};
 use crate::plan::cgroup::scope::ANNOTATION_PREFIX;
-use crate::spec::{CRUNS_FILTER, OUR_ANNOTATIONS, words};
+use crate::spec::{CRUNS_ANNOTATIONS, OUR_ANNOTATIONS, words};
 use serde_json::{Value, json};
 
 /// The oldest and newest `ociVersion` that are understood.
@@ -70,13 +70,14 @@ fn features() -> Value {
         "annotations": {
             "org.opencontainers.runtime.rrun.version": env!("CARGO_PKG_VERSION"),
         },
-        // Ours take away, but a program may not work under them; a ready-made filter, by either name, stands where a
-        // profile would. The third names a file of the host's with options for CRIU, which runs as root. With a scope's
+        // Ours take away, but a program may not work under a ruleset, and a ready-made filter stands where a profile would,
+        // under crun's name, too; others of crun's name sockets, and files that hooks append to as root. The second names
+        // a file of the host's with options for CRIU, which runs as root. With a scope's
         // properties, limits that systemd holds can be lifted.
         "potentiallyUnsafeConfigAnnotations": [
             OUR_ANNOTATIONS,
-            CRUNS_FILTER,
             crate::runtime::CONFIG_ANNOTATION,
+            CRUNS_ANNOTATIONS,
             ANNOTATION_PREFIX,
         ],
     })

@@ -281,6 +281,8 @@ pub(super) mod tests {
             args: vec!["true".into()],
             env: vec![],
             timeout: Some(Duration::from_secs(3)),
+            stdout: None,
+            stderr: Some("/log".into()),
         });
         let file = OnceCell::new();
         record("old").draft(directory.path(), &file).unwrap();

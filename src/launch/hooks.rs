@@ -6,12 +6,15 @@
 use super::fault::point;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::spec::{Hook, HookPhase};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Runs `hooks` in order, up to the first that fails.
@@ -44,11 +47,41 @@ pub(super) fn with_last_words(how: &str, said: &str) -> String {
     }
 }
 
-/// What was written to a memory file, up to a bound.
-pub(super) fn read_back(file: &mut File) -> String {
+/// A file that `run.oci.hooks.stdout` or `stderr` names; made where there is none.
+///
+/// # Errors
+/// That it can't be opened, with the annotation.
+pub fn appending(path: &Path, annotation: &str) -> Result<File> {
+    // Readable, for the last words of a hook that fails. A pipe that nobody reads must not stop us.
+    let mut options = File::options();
+    options.read(true).append(true).create(true).mode(0o644);
+    let opened = options.custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open(path);
+    let file = opened
+        .map_err(|error| Error::from(error).with_kind(Kind::Spec))
+        .context(|| format!("{annotation}: open {}", path.display()))?;
+    // The hook itself may wait.
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
+    Ok(file)
+}
+
+/// Where a hook writes its errors: the file that `run.oci.hooks.stderr` names, or one in memory; and where that begins.
+///
+/// # Errors
+/// As [`appending`].
+pub(super) fn errors(path: Option<&Path>) -> Result<(File, u64)> {
+    let Some(path) = path else { return Ok((memory_file("")?, 0)) };
+    let file = appending(path, "run.oci.hooks.stderr")?;
+    let before = file.metadata()?.len();
+    Ok((file, before))
+}
+
+/// What was written to a memory file, or appended to another, from `start` on and up to a bound.
+pub(super) fn read_back(file: &mut File, start: u64) -> String {
     let mut bytes = Vec::new();
     // It is there to enrich an error; that it can't be read must not replace that error.
-    file.seek(SeekFrom::Start(0)).ok();
+    if file.seek(SeekFrom::Start(start)).is_err() {
+        return String::new();
+    }
     Read::take(file, 64 * 1024).read_to_end(&mut bytes).ok();
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -81,7 +114,11 @@ fn run(hook: &Hook, state_json: &str) -> Result<()> {
         Some((name, rest)) => (name.as_str(), rest),
         None => (hook.path.to_str().unwrap_or_default(), &[][..]),
     };
-    let mut said = memory_file("")?;
+    let (mut said, before) = errors(hook.stderr.as_deref())?;
+    let output = match &hook.stdout {
+        Some(path) => appending(path, "run.oci.hooks.stdout")?.into(),
+        None => Stdio::null(),
+    };
     let mut command = Command::new(&hook.path);
     command
         .arg0(name)
@@ -89,7 +126,7 @@ fn run(hook: &Hook, state_json: &str) -> Result<()> {
         .env_clear()
         .envs(hook.env.iter().map(|pair| pair.split_once('=').unwrap_or((pair, ""))))
         .stdin(memory_file(state_json)?)
-        .stdout(Stdio::null())
+        .stdout(output)
         .stderr(said.try_clone()?);
     // The supervisor's parent has every signal blocked by now.
     let mut child = rrun_sys::signal::start_clean(&mut command)
@@ -121,7 +158,7 @@ fn run(hook: &Hook, state_json: &str) -> Result<()> {
         (Some(code), _) => format!("exit status {code}"),
         (None, signal) => format!("killed by signal {}", signal.unwrap_or(0)),
     };
-    Err(Error::new(Kind::Hook, with_last_words(&how, &read_back(&mut said))))
+    Err(Error::new(Kind::Hook, with_last_words(&how, &read_back(&mut said, before))))
 }
 
 #[cfg(test)]
@@ -131,7 +168,14 @@ mod tests {
 
     fn shell(script: &str, timeout: Option<Duration>) -> Hook {
         let args = ["sh", "-c", script].map(str::to_owned).to_vec();
-        Hook { path: "/bin/sh".into(), args, env: vec!["A=b".into()], timeout }
+        Hook {
+            path: "/bin/sh".into(),
+            args,
+            env: vec!["A=b".into()],
+            timeout,
+            stdout: None,
+            stderr: None,
+        }
     }
 
     #[test]

@@ -349,7 +349,7 @@ mod tests {
             let mut opened = Opened {
                 proc: Some(some()),
                 gate: Some(some()),
-                hooks: HookFiles::of(&File::from(some())).ok(),
+                hooks: HookFiles::of(&File::from(some()), [None, None]).ok(),
                 joins: plan.joins.iter().map(|_| some()).collect(),
                 detached: plan.detached.iter().map(|_| some()).collect(),
                 ..Opened::default()

@@ -34,9 +34,14 @@ impl Launch<'_> {
             opened.tasks = cgroup.open_tasks()?;
             point("open cgroups")?;
         }
-        if has(|act| matches!(act, Act::Hook(_))) {
+        let hook = plan.steps.iter().find_map(|step| match &step.act {
+            Act::Hook(hook) => Some(hook),
+            _ => None,
+        });
+        if let Some(hook) = hook {
             let state = hooks::memory_file("")?;
-            opened.hooks = Some(HookFiles::of(&state)?);
+            opened.hooks =
+                Some(HookFiles::of(&state, [hook.stdout.as_deref(), hook.stderr.as_deref()])?);
             files.push(state);
         }
         if let Some((path, _)) = &plan.notify {

@@ -9,6 +9,7 @@ use crate::plan::step::ParentFd;
 use rrun_sys::Fd;
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 
 /// What the parent opened for the child.
 #[derive(Debug, Default)]
@@ -36,24 +37,34 @@ pub struct Opened {
 pub struct HookFiles {
     /// The container's state, read-only: one hook must not change what the next one reads.
     input: OwnedFd,
-    /// The host's /dev/null.
+    /// The host's /dev/null, or a file that was asked for.
     output: OwnedFd,
-    /// A memory file, for the last words of one that fails.
+    /// A memory file, for the last words of one that fails; or a file, too.
     errors: OwnedFd,
+    /// Where what they have written begins.
+    before: u64,
 }
 
 impl HookFiles {
-    /// With `state`, a memory file, as what hooks read.
+    /// With `state`, a memory file, as what hooks read, and with the files that annotations name, if any, for what they write
+    /// and for their errors.
     ///
     /// # Errors
-    /// [`crate::error::Kind::Kernel`] when one can't be opened.
-    pub fn of(state: &File) -> Result<Self> {
+    /// [`crate::error::Kind::Kernel`] when one can't be opened; [`crate::error::Kind::Spec`] of one that is named.
+    pub fn of(state: &File, [output, errors]: [Option<&Path>; 2]) -> Result<Self> {
+        let output = match output {
+            Some(path) => hooks::appending(path, "run.oci.hooks.stdout")?,
+            None => {
+                OpenOptions::new().write(true).open("/dev/null").context(|| "open /dev/null")?
+            }
+        };
+        let (errors, before) = hooks::errors(errors)?;
         let again = format!("/proc/self/fd/{}", state.as_raw_fd());
-        let null = OpenOptions::new().write(true).open("/dev/null");
         Ok(Self {
             input: File::open(&again).context(|| format!("open {again}"))?.into(),
-            output: null.context(|| "open /dev/null")?.into(),
-            errors: hooks::memory_file("")?.into(),
+            output: output.into(),
+            errors: errors.into(),
+            before,
         })
     }
 
@@ -61,7 +72,7 @@ impl HookFiles {
     #[must_use]
     pub fn said(&self) -> String {
         let errors = self.errors.try_clone().map(File::from);
-        errors.map(|mut errors| hooks::read_back(&mut errors)).unwrap_or_default()
+        errors.map(|mut errors| hooks::read_back(&mut errors, self.before)).unwrap_or_default()
     }
 }
 

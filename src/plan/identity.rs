@@ -21,8 +21,10 @@ pub struct Privileges {
     pub available: u64,
     /// The kernel's last capability.
     pub last: u8,
-    /// Whether setgroups(2) is allowed.
+    /// Whether setgroups(2) is allowed, and wanted.
     pub set_groups: bool,
+    /// Whether it is not wanted.
+    pub keep_groups: bool,
     /// Whether the container has a user namespace that is not ours.
     pub user_namespace: bool,
 }
@@ -31,18 +33,19 @@ impl Privileges {
     /// In a user namespace of its own a container's root has every capability; else only what we have.
     pub fn of(spec: &Spec, host: &Host) -> Self {
         let user_namespace = spec.namespaces.user != Namespace::Inherit;
-        Self::with(host, user_namespace, &spec.id_maps.gid)
+        Self::with(host, user_namespace, &spec.id_maps.gid, spec.crun.keep_groups)
     }
 
     /// The same, for an exec.
-    pub fn with(host: &Host, user_namespace: bool, gid_map: &[IdMap]) -> Self {
+    pub fn with(host: &Host, user_namespace: bool, gid_map: &[IdMap], keep_groups: bool) -> Self {
         let all = u64::MAX >> (63 - u32::from(host.last_cap.min(63)));
         let available = if user_namespace { all } else { host.permitted_caps };
         // A user who maps their own group alone gives setgroups(2) up for it (user_namespaces(7)). Without a map, in a
         // namespace that is joined, they probably did.
         let mapped = !gid_map.is_empty() && !IdMap::is_only(gid_map, host.egid);
         let set_groups = host.set_groups && (host.may_map_any_id() || user_namespace && mapped);
-        Self { available, last: host.last_cap, set_groups, user_namespace }
+        let set_groups = set_groups && !keep_groups;
+        Self { available, last: host.last_cap, set_groups, keep_groups, user_namespace }
     }
 }
 
@@ -242,10 +245,11 @@ fn ids(process: &Process, privileges: &Privileges, steps: &mut Steps, warnings: 
     if privileges.set_groups {
         push(steps, Act::Groups(user.additional_gids.clone()), "/process/user/additionalGids");
     } else if !user.additional_gids.is_empty() {
-        warnings.push(
-            "additionalGids are left out: a user namespace that maps your own group alone allows none"
-                .to_owned(),
-        );
+        let why = match privileges.keep_groups {
+            true => "run.oci.keep_original_groups keeps the caller's",
+            false => "a user namespace that maps your own group alone allows none",
+        };
+        warnings.push(format!("additionalGids are left out: {why}"));
     }
     push(steps, Act::Ids { uid, gid: user.gid }, "/process/user");
     if uid != 0 {

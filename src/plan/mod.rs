@@ -219,6 +219,8 @@ fn hooks(spec: &Spec, steps: &mut step::Steps, which: HookPhase) -> Result<()> {
             argv: texts(&at("args"), &hook.args)?,
             envp: texts(&at("env"), &hook.env)?,
             timeout,
+            stdout: hook.stdout.clone(),
+            stderr: hook.stderr.clone(),
         };
         steps.push_at(phase, Act::Hook(hook), pointer);
     }

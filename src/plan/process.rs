@@ -40,6 +40,8 @@ pub struct ExecRequest {
     pub memory_policy: Option<MemoryPolicy>,
     /// The group map of its user namespace.
     pub gid_map: Vec<IdMap>,
+    /// `run.oci.keep_original_groups` of its configuration.
+    pub keep_groups: bool,
 }
 
 /// argv, environment and candidates.
@@ -191,7 +193,7 @@ pub fn exec(
     affinity(process, &mut steps);
     let (joins, parent_joins_pid) = join(exec.kinds, host, &mut steps);
     let user_namespace = exec.kinds & libc::CLONE_NEWUSER.unsigned_abs() != 0;
-    let privileges = Privileges::with(host, user_namespace, &exec.gid_map);
+    let privileges = Privileges::with(host, user_namespace, &exec.gid_map, exec.keep_groups);
     if user_namespace {
         steps.push(Phase::Enter, Act::BecomeRoot { set_groups: privileges.set_groups });
     }

@@ -14,6 +14,7 @@ use rrun_sys::seccomp::Instruction;
 use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 use std::fmt;
+use std::path::PathBuf;
 
 /// The rootfs, resolved.
 pub const ROOT: Slot = Slot(0);
@@ -155,6 +156,10 @@ pub struct InnerHook {
     pub envp: Vec<CString>,
     /// Milliseconds, -1 without.
     pub timeout: i32,
+    /// Where what it writes is appended, of the host; nowhere without.
+    pub stdout: Option<PathBuf>,
+    /// The same for its errors; kept for ours without.
+    pub stderr: Option<PathBuf>,
 }
 
 /// A ruleset of Landlock that this kernel takes.

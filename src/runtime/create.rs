@@ -26,6 +26,7 @@ use crate::plan::{Plan, Request};
 use crate::timestamp::Timestamp;
 use std::ffi::OsString;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
 
 /// A container to be.
 #[derive(Debug)]
@@ -83,13 +84,12 @@ impl Create<'_> {
         };
         reserved.draft(&record)?;
         point("draft")?;
-        if let Some(rdt) = &rdt {
-            rdt.make().context(doing)?;
-        }
+        rdt.as_ref().map_or(Ok(()), Prepared::make).context(doing)?;
         let mut newborn = Newborn {
             record,
             reserved: &reserved,
             handover,
+            pidfd_receiver: bundle.spec.crun.pidfd_receiver.as_deref(),
             manager: manager.filter(|_| !request.gate),
             notify: None,
             master: None,
@@ -195,6 +195,8 @@ struct Newborn<'a> {
     record: Record,
     reserved: &'a Reserved,
     handover: Handover<'a>,
+    /// `run.oci.pidfd_receiver`, which the flag overrules.
+    pidfd_receiver: Option<&'a Path>,
     /// The service manager's socket, to listen on behalf of before the program can speak.
     manager: Option<OsString>,
     notify: Option<Proxy>,
@@ -214,7 +216,7 @@ impl Owner for Newborn<'_> {
         if let Some(manager) = &self.manager {
             self.notify = Proxy::listen(self.reserved.directory(), manager, pid)?;
         }
-        if let Some(socket) = self.handover.pidfd_socket {
+        if let Some(socket) = self.handover.pidfd_socket.or(self.pidfd_receiver) {
             send_pidfd(socket, pidfd, PidfdOf::Init)?;
             point("pidfd socket")?;
         }

@@ -103,6 +103,7 @@ impl Exec<'_> {
             personality: bundle.spec.personality,
             memory_policy: bundle.spec.memory_policy.clone(),
             gid_map: bundle.spec.id_maps.gid.clone(),
+            keep_groups: bundle.spec.crun.keep_groups,
         };
         Plan::exec(&container.record.id, process, &host, &request, &exec)
     }

@@ -21,6 +21,12 @@ pub struct Hook {
     pub env: Vec<String>,
     /// Greater than zero.
     pub timeout: Option<Duration>,
+    /// `run.oci.hooks.stdout`: what it writes is appended there, and otherwise lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdout: Option<PathBuf>,
+    /// `run.oci.hooks.stderr`, the same; without, the last line of a hook that fails is in our error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr: Option<PathBuf>,
 }
 
 /// When a hook runs, and where.
@@ -73,6 +79,21 @@ pub struct Hooks {
 }
 
 impl Hooks {
+    /// All of all lists.
+    pub(super) fn each_mut(&mut self) -> impl Iterator<Item = &mut Hook> {
+        let Self {
+            prestart,
+            create_runtime,
+            create_container,
+            start_container,
+            poststart,
+            poststop,
+        } = self;
+        [prestart, create_runtime, create_container, start_container, poststart, poststop]
+            .into_iter()
+            .flatten()
+    }
+
     pub(super) fn read(at: At<'_>, hooks: Option<Object<wire::Hooks<'_>>>) -> Result<Self> {
         let Some(Object(hooks)) = hooks else { return Ok(Self::default()) };
         let wire::Hooks {
@@ -117,6 +138,13 @@ impl Hook {
                     .hint("give it in seconds, or leave it out to wait without end"));
             }
         };
-        Ok(Self { path: path.into_string().into(), args, env: strings(env), timeout })
+        Ok(Self {
+            path: path.into_string().into(),
+            args,
+            env: strings(env),
+            timeout,
+            stdout: None,
+            stderr: None,
+        })
     }
 }

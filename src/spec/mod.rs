@@ -7,6 +7,7 @@
 
 mod at;
 mod capabilities;
+mod crun;
 mod devices;
 mod fs_options;
 mod hardening;
@@ -31,6 +32,7 @@ mod wire;
 pub mod words;
 
 pub use capabilities::{CapSet, Capabilities};
+pub use crun::{Crun, PREFIX as CRUNS_ANNOTATIONS};
 pub use devices::{DeviceAccess, DeviceKind, DeviceNode, DeviceNumber, DeviceRule};
 pub use hardening::{Hardening, Landlock, PREFIX as OUR_ANNOTATIONS};
 pub use hooks::{Hook, HookPhase, Hooks};
@@ -41,7 +43,7 @@ pub use namespaces::{IdMap, IdMaps, Namespace, NamespaceKind, Namespaces, TimeOf
 pub use net_devices::NetDevice;
 pub use number_set::NumberSet;
 pub use process::{Privileges, Process, Rlimit, Terminal, User};
-pub use raw_filter::{CRUNS as CRUNS_FILTER, RawFilter};
+pub use raw_filter::RawFilter;
 pub use rdt::{Clos, IntelRdt};
 pub use resources::{
     BlockIo, CgroupPath, Cpu, DeviceRate, DeviceWeight, HugePages, Limit, Memory, Network, Rdma,
@@ -86,6 +88,8 @@ pub struct Spec {
     pub annotations: BTreeMap<String, String>,
     /// What annotations of ours take away.
     pub hardening: Hardening,
+    /// What annotations of crun's ask for.
+    pub crun: Crun,
     /// `linux.namespaces`, total over the eight kinds. Without `mount` there are no mounts, and nothing is masked or
     /// read-only.
     pub namespaces: Namespaces,
@@ -134,11 +138,14 @@ impl Spec {
     /// [`Kind::Spec`] when the configuration is wrong, [`Kind::Unsupported`] when it asks for what this version does not
     /// do; either with the JSON pointer of the field, unless the text is no JSON at all.
     pub fn parse(json: &[u8], bundle: &Path) -> Result<Self> {
-        let mut spec = Self::read(At::DOCUMENT, wire::parse(json)?, bundle)?;
+        let mut config = wire::parse(json)?;
+        crun::place_receiver(&At::DOCUMENT, &mut config)?;
+        let mut spec = Self::read(At::DOCUMENT, config, bundle)?;
         let Self { annotations, mounts, warnings, hardening, seccomp, .. } = &mut spec;
         let at = At::DOCUMENT.key("annotations");
         *hardening = Hardening::read(&at, annotations, mounts, warnings)?;
         hardening.filter = RawFilter::read(&at, annotations, seccomp.is_some())?;
+        crun::read(&at, &mut spec)?;
         check_mounts(At::DOCUMENT, &spec)?;
         Ok(spec)
     }
@@ -198,6 +205,7 @@ impl Spec {
             hooks: Hooks::read(at.key("hooks"), hooks)?,
             annotations: read_annotations(at.key("annotations"), annotations)?,
             hardening: Hardening::default(),
+            crun: Crun::default(),
             namespaces: linux.namespaces,
             id_maps: linux.id_maps,
             time_offsets: linux.time_offsets,

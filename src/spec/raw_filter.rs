@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 
 const OURS: (&str, &str) = ("org.rrun.seccomp.bpf", "/annotations/org.rrun.seccomp.bpf");
-/// crun's name, for `features` too: it does not begin as ours do.
-pub const CRUNS: &str = "run.oci.seccomp_bpf_data";
+/// crun's name, which [`super::crun`] leaves to this module.
+const CRUNS: &str = "run.oci.seccomp_bpf_data";
 const NAMES: [(&str, &str); 2] = [OURS, (CRUNS, "/annotations/run.oci.seccomp_bpf_data")];
 
 /// `struct sock_filter`.

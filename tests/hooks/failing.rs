@@ -62,6 +62,7 @@ fn a_failed_start_is_told_in_the_words_of_its_own_step() {
         let bundle = Bundle::new().hook("startContainer", script("startContainer", "exit 3"));
         bundle.create_with(flags).success();
         bundle.start().code(1).stderr_has("startContainer hook").stderr_has("exit status 3");
+        bundle.expect_status("stopped");
         bundle.delete().success();
         Leftovers::assert_none(&bundle);
     }

@@ -142,3 +142,19 @@ fn an_agent_that_is_not_there_is_named_and_nothing_is_left() {
     }
     Leftovers::assert_none(&bundle);
 }
+
+#[test]
+fn the_receiver_that_crun_knows_by_an_annotation_is_the_listener() {
+    requires!(root, rrun);
+    let Stage { agent, bundle } = Stage::new(&["umask"], &[umask("4711")]);
+    let bundle = bundle.args(call()).edit(|config| {
+        let socket = config["linux"]["seccomp"]["listenerPath"].take();
+        config["annotations"]["run.oci.seccomp.receiver"] = socket;
+    });
+    let bundle = bundle.edit(|config| {
+        config["linux"]["seccomp"].as_object_mut().map(|profile| profile.remove("listenerPath"));
+    });
+    let stage = Stage { agent, bundle };
+    stage.bundle.run().success().stdout_is("4711\n");
+    assert_eq!(stage.messages().len(), 1);
+}

@@ -90,7 +90,7 @@ fn ps_shows_them_as_the_ps_of_the_host_does() {
     let words: Vec<String> = own.stdout().split_whitespace().map(str::to_owned).collect();
     assert_eq!(words[..2], ["PID", "COMMAND"], "{words:?}");
     assert_eq!(words[2], init);
-    ask(&bundle, &["ps", bundle.id(), "-e", "-o", "comm"]).failure().stderr_has("no column PID");
+    ask(&bundle, &["ps", bundle.id(), "-e", "-o", "comm"]).failure().stderr_has("PID");
     ask(&bundle, &["ps", bundle.id(), "--bogus"]).failure().stderr_has("ps");
     bundle.delete_force().success();
     Leftovers::assert_none(&bundle);

@@ -12,8 +12,9 @@ use images::{DUMPING, IMAGES, RESTORING};
 use std::ffi::OsStr;
 pub(super) use tables::GLOBALS;
 use tables::{
-    CREATING, DELETING, DIAGNOSING, EXECUTING, EXPLAINING, ID, KILLING, LISTING, LISTING_PROCESSES,
-    MONITORED, MOUNTING, RUNNING, SPECIFYING, UNPACKING, UPDATING, WAITING, WATCHING,
+    ADOPTING_NOBODY, CREATING, DELETING, DIAGNOSING, ENTERING, EXECUTING, EXPLAINING, ID, KILLING,
+    LISTING, LISTING_PROCESSES, MONITORED, MOUNTING, RUNNING, SPECIFYING, UNPACKING, UPDATING,
+    WAITING, WATCHING,
 };
 
 /// A flag or a positional.
@@ -22,6 +23,8 @@ pub(super) struct Flag {
     /// Its long name; of a positional, what usage calls it.
     pub name: &'static str,
     pub short: Option<char>,
+    /// Another letter, where runtimes differ.
+    pub also: Option<char>,
     pub takes: Takes,
     /// What help calls the value.
     what: &'static str,
@@ -163,12 +166,12 @@ impl Verb {
     pub(super) const fn flags(self) -> Flags {
         match self {
             Self::Run => &[CREATING, MONITORED, RUNNING, ID],
-            Self::Create => &[CREATING, MONITORED, ID],
+            Self::Create => &[CREATING, MONITORED, ADOPTING_NOBODY, ID],
             Self::Start | Self::State | Self::Pause | Self::Resume => &[ID],
             Self::Kill => &[KILLING],
             Self::Delete => &[DELETING],
             Self::List => &[LISTING],
-            Self::Exec => &[EXECUTING, MONITORED, ID],
+            Self::Exec => &[EXECUTING, ENTERING, ID],
             Self::Update => &[UPDATING, ID],
             Self::Ps => &[LISTING_PROCESSES, ID],
             Self::Events => &[WATCHING, ID],
@@ -244,7 +247,7 @@ impl Flag {
         // Like Go, a value may begin with a dash: the flag's name says that one follows.
         let arg = arg.long(self.name).allow_hyphen_values(true);
         let arg = match self.short {
-            Some(short) => arg.short(short),
+            Some(short) => arg.short(short).visible_short_aliases(self.also),
             None => arg,
         };
         match self.takes {

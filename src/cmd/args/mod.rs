@@ -132,6 +132,16 @@ fn take_globals<'a>(
 fn unknown_verb(tokens: Tokens<'_>) -> Error {
     let given = tokens.first().map(|token| token.to_string_lossy()).unwrap_or_default();
     let error = Error::new(Kind::Usage, format!("unknown command {given:?}"));
+    // Verbs of other runtimes that have another name here, or none.
+    let elsewhere = match &*given {
+        "info" => Some("\"rrun doctor\" judges the host"),
+        "completion" => Some("the package installs them; cargo xtask assets DIR writes them"),
+        "init" => Some("no process of rrun's runs in a container: there is nothing to enter it by"),
+        _ => None,
+    };
+    if let Some(elsewhere) = elsewhere {
+        return error.hint(elsewhere);
+    }
     match Verb::ALL.iter().find(|verb| is_near(verb.name(), &given)) {
         Some(verb) => error.hint(format!("did you mean \"rrun {}\"?", verb.name())),
         None => error.hint("\"rrun --help\" lists the commands"),

@@ -8,7 +8,7 @@ use super::checkpoint::{CheckpointArgs, RestoreArgs};
 use super::exec::ExecArgs;
 use super::flags::Verb;
 use super::live::{MountsArgs, WaitArgs};
-use super::taken::Taken;
+use super::taken::{Taken, wrong};
 use super::update::UpdateArgs;
 use super::watch::{EventsArgs, PsArgs};
 use super::whom::{DeleteArgs, KillArgs};
@@ -274,6 +274,14 @@ impl Globals {
         let debug = taken.on("debug")?.then_some(Detail::Debug);
         // An empty --log is none, as callers with an unset variable mean it; an empty --root is refused.
         let place = taken.text("log")?.filter(|place| !place.is_empty());
+        let place = match (place, taken.on("systemd-log")?) {
+            (Some(place), true) => {
+                let error = wrong("log", place, "is given, and --systemd-log too");
+                return Err(error.hint("leave one of them away: there is one log"));
+            }
+            (None, true) => Some("journald:rrun".to_owned()),
+            (place, false) => place,
+        };
         let manager = taken.parsed("cgroup-manager", |text| match text {
             "cgroupfs" | "systemd" | "disabled" => Ok(text.to_owned()),
             _ => Err("write cgroupfs, systemd or disabled"),
@@ -303,7 +311,11 @@ impl Request {
                 keep: taken.on("keep")?,
                 no_subreaper: taken.on("no-subreaper")?,
             }),
-            Verb::Create => Self::Create(CreateArgs::take(taken)?),
+            Verb::Create => {
+                // Whatever is said, there is nobody to adopt; what is wrong with the value is said.
+                let _adopts_nobody = taken.on("no-subreaper")?;
+                Self::Create(CreateArgs::take(taken)?)
+            }
             Verb::Start => Self::Start(StartArgs { id: taken.id()? }),
             Verb::State => Self::State(StateArgs { id: taken.id()? }),
             Verb::Kill => Self::Kill(KillArgs::take(taken)?),

@@ -142,7 +142,8 @@ pub(super) fn by_name(flags: Flags, name: &[u8]) -> Option<&'static Flag> {
 
 /// The flag of a letter.
 pub(super) fn by_letter(flags: Flags, letter: u8) -> Option<&'static Flag> {
-    all(flags).find(|flag| flag.short == Some(char::from(letter)))
+    let letter = Some(char::from(letter));
+    all(flags).find(|flag| flag.short == letter || flag.also == letter)
 }
 
 /// Of `-td`, the `d`; nothing when an earlier letter takes the rest as its value (`-u0`).

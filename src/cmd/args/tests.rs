@@ -233,7 +233,10 @@ fn what_is_wrong_is_named_with_its_value_and_the_fix() {
         ("update --memory 64x web", &["--memory: \"64x\"", "k, m, g or t"]),
         ("update --cpu-quota 1.5 web", &["--cpu-quota: \"1.5\"", "number"]),
         ("update --memory 64m -r /f web", &["--memory is given", "--resources too"]),
-        ("events --interval 5 web", &["--interval: \"5\"", "5s"]),
+        ("events --interval 5x web", &["--interval: \"5x\"", "5s"]),
+        ("events --interval 0 web", &["--interval", "no time to wait"]),
+        ("-l /l --systemd-log list", &["--log: \"/l\"", "--systemd-log too"]),
+        ("create --no-subreaper=maybe web", &["--no-subreaper: \"maybe\""]),
         ("events --interval 0s web", &["--interval", "no time to wait"]),
         ("events --pressure disk web", &["--pressure: \"disk\"", "cpu, memory or io"]),
         ("events --stats --pressure io web", &["--stats ends before", "leave one of them away"]),
@@ -358,5 +361,34 @@ fn text_that_is_not_utf8_is_a_path_or_refused() {
         let error = line(words, &odd).unwrap_err().error;
         assert_eq!(error.kind(), Kind::Usage);
         assert!(error.to_string().contains("UTF-8"), "{error}");
+    }
+}
+
+#[test]
+fn the_letters_and_flags_that_only_crun_and_youki_have_mean_what_they_say() {
+    for line in ["create -b /b -c /s -p /f web", "run -d -p /f -c /s web"] {
+        let create = match request(line) {
+            Request::Create(args) => args,
+            Request::Run(args) => args.create,
+            other => panic!("{line}: {other:?}"),
+        };
+        assert_eq!(create.console_socket, Some("/s".into()), "{line}");
+        assert_eq!(create.pid_file, Some("/f".into()), "{line}");
+    }
+    assert_eq!(exec("exec -p /p -c CAP_X web").process, Some("/p".into()));
+    let globals = understand("-r /r -s --systemd-log list").unwrap().globals;
+    assert_eq!((globals.root, globals.systemd_cgroup), (Some("/r".into()), true));
+    assert_eq!(globals.log.place, Place::Journal("rrun".into()));
+    assert_eq!(understand("-l /l list").unwrap().globals.log.place, Place::File("/l".into()));
+    assert!(matches!(request("-V"), Request::Version));
+    assert!(matches!(request("create --no-subreaper web"), Request::Create(_)));
+    for line in ["events --interval 7 web", "events --interval=7s web"] {
+        let Request::Events(args) = request(line) else { panic!("{line}") };
+        assert_eq!(args.interval, std::time::Duration::from_secs(7), "{line}");
+    }
+    for (verb, part) in [("info", "rrun doctor"), ("completion bash", "assets"), ("init", "enter")]
+    {
+        let (text, exit) = refusal(verb);
+        assert!(text.contains(part) && exit == 3, "{text}");
     }
 }

@@ -5,7 +5,7 @@
 
 use super::pressure::trigger;
 use super::request::ListFormat;
-use super::taken::{Taken, wrong};
+use super::taken::{Taken, decimal, wrong};
 use crate::error::{Error, Kind, Result};
 use crate::id::ContainerId;
 use crate::launch::cgroup::Trigger;
@@ -45,7 +45,11 @@ impl PsArgs {
 impl EventsArgs {
     pub(super) fn take(taken: &mut Taken) -> Result<Self> {
         let interval = taken.parsed("interval", |text| {
-            duration(text).ok_or("write a number with its unit, such as 5s, 500ms or 1m30s")
+            // As youki: seconds without a unit.
+            let seconds = decimal(text).map(Duration::from_secs);
+            seconds
+                .or_else(|| duration(text))
+                .ok_or("write a number with its unit, such as 5s, 500ms or 1m30s")
         })?;
         let interval = interval.unwrap_or(Duration::from_secs(5));
         if interval.is_zero() {

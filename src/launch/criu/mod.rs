@@ -161,7 +161,7 @@ impl Criu {
         match answer {
             Ok(Answer::Done) => Ok(()),
             Ok(Answer::Failed(reason)) => {
-                Err(said::failure(call.what, reason, call.log, &read_back(&mut said)))
+                Err(said::failure(call.what, reason, call.log, &read_back(&mut said, 0)))
             }
             Err(error) => Err(error),
         }

@@ -1,7 +1,6 @@
 //! Plans for every field, on both kinds of host. Those for whole configurations are in `engines`.
 
 mod engines;
-
 use super::*;
 use crate::id::{HostPath, InnerPath};
 use crate::spec::{
@@ -13,7 +12,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 fn spec(path: Option<CgroupPath>, resources: Resources) -> Spec {
     Spec {
-        hardening: crate::spec::Hardening::default(),
+        hardening: Default::default(),
+        crun: Default::default(),
         version: "1.3.0".into(),
         rootfs: HostPath::from(PathBuf::from("/b/rootfs")),
         rootfs_readonly: false,

@@ -64,6 +64,7 @@ fn exec(id: &ContainerId, spec: &Spec, host: &Host) {
         memory_policy: spec.memory_policy.clone(),
         hardening: spec.hardening.clone(),
         gid_map: Vec::new(),
+        keep_groups: spec.crun.keep_groups,
     };
     match Plan::exec(id, process, host, &Request::default(), &request) {
         Ok(plan) => {

@@ -57,7 +57,8 @@ pub enum Need {
     SeLinux,
     /// AppArmor in force, and its parser's package, unpacked.
     AppArmor,
-    /// The runtime under test is rrun itself: the test is about something of its own.
+    /// The runtime under test is rrun itself: the test is about something of its own. With `RRUN_TEST_OWN=1` any runtime
+    /// is asked, to see what the test says of it.
     Rrun,
     /// The runtime under test closed the hole that the test attacks: rrun, or runc of at least this release. With
     /// `RRUN_TEST_HOLES=1` any runtime will do, to see the attack succeed.
@@ -240,7 +241,10 @@ pub fn missing(need: Need) -> Option<String> {
             "needs AppArmor in force, and securityfs".into(),
         )
         .or_else(|| crate::service_tree("apparmor").err()),
-        Need::Rrun => unless(Runtime::under_test().is_rrun(), "asks about rrun alone".into()),
+        Need::Rrun => unless(
+            Runtime::under_test().is_rrun() || is_set("RRUN_TEST_OWN"),
+            "asks about rrun alone".into(),
+        ),
         Need::Fixed(release) => unless(
             Runtime::under_test().is_rrun() || is_set("RRUN_TEST_HOLES") || is_fixed_in(release),
             format!("the runtime under test has this hole: runc closed it in {release}"),

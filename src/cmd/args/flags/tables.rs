@@ -10,27 +10,28 @@ use super::{Flag, Flags, Takes};
 pub(in crate::cmd::args) const GLOBALS: Flags = &[&[
     value(
         "root",
-        None,
+        Some('r'),
         "DIR",
         "Where containers are kept [default: /run/rrun, or $XDG_RUNTIME_DIR/rrun]",
     ),
     value(
         "log",
-        None,
+        Some('l'),
         "PLACE",
         "Where failures are logged: FILE, file:FILE, journald:NAME or syslog:NAME [default: standard error]",
     ),
     value("log-format", None, "FORMAT", "text or json [default: text]"),
     value("log-level", None, "LEVEL", "error, warning or debug [default: warning]"),
     switch("debug", None, "Log more: --log-level=debug"),
-    switch("systemd-cgroup", None, "Let systemd manage cgroups: --cgroup-manager=systemd"),
+    switch("systemd-log", None, "Log to the journal: --log=journald:rrun"),
+    switch("systemd-cgroup", Some('s'), "Let systemd manage cgroups: --cgroup-manager=systemd"),
     value("cgroup-manager", None, "NAME", "cgroupfs, systemd or disabled [default: cgroupfs]"),
     Flag {
         takes: Takes::When,
         ..value("rootless", None, "WHEN", "true, false or auto [default: auto]")
     },
     CRIU,
-    switch("version", Some('v'), "Print the version"),
+    Flag { also: Some('V'), ..switch("version", Some('v'), "Print the version") },
 ]];
 
 pub(super) const ID: &[Flag] = &[positional("ID", Takes::Required, "The container's id")];
@@ -46,14 +47,25 @@ pub(super) const CREATING: &[Flag] = &[
     switch("no-new-keyring", None, "Keep the caller's session keyring"),
 ];
 
-/// What everything that starts a process shares.
-pub(super) const MONITORED: &[Flag] = &[
-    value("console-socket", None, "PATH", "Socket that gets the terminal"),
-    value("pidfd-socket", None, "PATH", "Socket that gets a pidfd of the process"),
-    value("pid-file", None, "FILE", "Where to write the pid"),
-    value("preserve-fds", None, "N", "Pass N more descriptors, from 3 on [default: 0]"),
-    value("trace", None, "FILE", "Write a timeline of every step, for a trace viewer"),
-];
+/// What `create` takes beside.
+pub(super) const ADOPTING_NOBODY: &[Flag] =
+    &[switch("no-subreaper", None, "Taken for crun's sake: create adopts nobody anyway")];
+
+/// What everything that starts a process shares. `-c` and `-p` are youki's; those of `exec` are others.
+pub(super) const MONITORED: &[Flag] = &monitored(Some('c'), Some('p'));
+
+/// The same of `exec`.
+pub(super) const ENTERING: &[Flag] = &monitored(None, None);
+
+const fn monitored(console_socket: Option<char>, pid_file: Option<char>) -> [Flag; 5] {
+    [
+        value("console-socket", console_socket, "PATH", "Socket that gets the terminal"),
+        value("pidfd-socket", None, "PATH", "Socket that gets a pidfd of the process"),
+        value("pid-file", pid_file, "FILE", "Where to write the pid"),
+        value("preserve-fds", None, "N", "Pass N more descriptors, from 3 on [default: 0]"),
+        value("trace", None, "FILE", "Write a timeline of every step, for a trace viewer"),
+    ]
+}
 
 pub(super) const RUNNING: &[Flag] = &[
     switch("detach", Some('d'), "Return once the program has started"),
@@ -138,7 +150,7 @@ pub(super) const LISTING_PROCESSES: &[Flag] = &[LISTING[0]];
 
 pub(super) const WATCHING: &[Flag] = &[
     switch("stats", None, "Print one reading and end"),
-    value("interval", None, "TIME", "Between readings [default: 5s]"),
+    value("interval", None, "TIME", "Between readings, in seconds or with a unit [default: 5s]"),
     repeated(
         "pressure",
         "RESOURCE[:some|full][:STALL/WINDOW]",
@@ -193,7 +205,7 @@ pub(super) const fn value(
     what: &'static str,
     help: &'static str,
 ) -> Flag {
-    Flag { name, short, takes: Takes::Value, what, help }
+    Flag { name, short, also: None, takes: Takes::Value, what, help }
 }
 
 const fn repeated(name: &'static str, what: &'static str, help: &'static str) -> Flag {

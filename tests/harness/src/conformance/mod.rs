@@ -19,7 +19,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 pub use programs::Programs;
-pub use verdict::{Verdict, gaps, unexpected};
+pub use verdict::{Gap, Verdict, gaps, unexpected};
 
 /// Longer than the longest (linux_cgroups_cpus makes 80 containers) takes beside others.
 const PATIENCE: Duration = Duration::from_secs(100);

@@ -111,7 +111,7 @@ pub fn unexpected(
             }
         });
     let gone = gaps.keys().filter(|name| !verdicts.contains_key(*name));
-    told.chain(gone.map(|name| format!("{name}: is listed as a gap, and there is no such program")))
+    told.chain(gone.map(|name| format!("{name}: is listed as a gap, and nothing of this name ran")))
         .collect()
 }
 
@@ -148,7 +148,7 @@ mod tests {
         let lines = |facts: &[&str]| unexpected(&verdicts, &known, facts);
         let (a, gone) = (
             "a: passes, but is listed as a gap: r",
-            "gone: is listed as a gap, and there is no such program",
+            "gone: is listed as a gap, and nothing of this name ran",
         );
         assert_eq!(lines(&["v1", "x"]), [a, gone]);
         assert_eq!(lines(&["v1"]), [a, "b: asserts nothing", gone]);

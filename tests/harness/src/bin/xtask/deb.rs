@@ -12,8 +12,13 @@ use rrun_harness::{on_path, workspace};
 use crate::{Result, built, machine, target};
 
 /// What the trial is made with.
-const TRIAL: &[machine::Tool] =
-    &[("mmdebstrap", "mmdebstrap"), ("unshare", "util-linux"), ("mount", "mount")];
+const TRIAL: &[machine::Tool] = &[
+    ("mmdebstrap", "mmdebstrap"),
+    // Ubuntu does not know Debian's keys.
+    ("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),
+    ("unshare", "util-linux"),
+    ("mount", "mount"),
+];
 
 /// Makes the package and tries it; prints its path.
 pub(crate) fn run(words: &[String]) -> Result<u8> {

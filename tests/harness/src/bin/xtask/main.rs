@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod against;
 mod bench;
 mod check;
 mod conformance;
@@ -38,6 +39,8 @@ cargo xtask gate FILE [--bless] [--strict]
 cargo xtask deb           a Debian package with both programs, installed and tried in a root of its own (needs cargo-deb)
 cargo xtask conformance [--runtime PATH] [--cgroups unified|host]
                           runtime-tools' validation programs, held against tests/conformance/known-gaps.toml
+cargo xtask against RUNTIME [--only FILE]
+                          our tests asked of another runtime, held against tests/conformance/RUNTIME-VERSION.toml
 cargo xtask fuzz [SECONDS [TARGET…]]
                           searches for inputs that break what tests/fuzz says of any input (needs nightly, cargo-fuzz)
 cargo xtask build         both programs, static and optimized: rrun and its shim for containerd
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
             println!("{}", built("rrun", "containerd-shim-rrun-v2", &["--release"])?.display());
             Ok(0)
         }),
+        "against" => against::run(rest),
         "conformance" => conformance::run(rest),
         "assets" => assets(rest),
         "vm" => vm(rest),
