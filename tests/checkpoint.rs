@@ -7,6 +7,8 @@
 mod life;
 #[path = "checkpoint/memory.rs"]
 mod memory;
+#[path = "checkpoint/options.rs"]
+mod options;
 #[path = "checkpoint/parts.rs"]
 mod parts;
 #[path = "checkpoint/refused.rs"]

@@ -6,6 +6,8 @@
 
 #[path = "systemd/devices.rs"]
 mod devices;
+#[path = "systemd/engines.rs"]
+mod engines;
 #[path = "systemd/life.rs"]
 mod life;
 #[path = "systemd/limits.rs"]

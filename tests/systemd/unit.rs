@@ -37,6 +37,11 @@ impl Unit {
         Self { name: format!("rrun-{}.scope", bundle.id()), user: None }
     }
 
+    /// One that an engine named, of the machine's systemd.
+    pub fn named(name: String) -> Self {
+        Self { name, user: None }
+    }
+
     /// That of `bundle`, below the systemd of `uid`.
     pub fn of_user(bundle: &Bundle, uid: u32) -> Self {
         Self { user: Some((uid, format!("/run/user/{uid}"))), ..Self::of(bundle) }
@@ -67,6 +72,12 @@ impl Unit {
     #[track_caller]
     pub fn assert_gone(&self, bundle: &Bundle) {
         Leftovers::assert_none(bundle);
+        self.assert_unknown();
+    }
+
+    /// Asserts that systemd has no such unit.
+    #[track_caller]
+    pub fn assert_unknown(&self) {
         let mut last = String::new();
         let gone = eventually(|| {
             last = self.systemctl(&["list-units", "--all", "--plain", "--no-legend", &self.name]);

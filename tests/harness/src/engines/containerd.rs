@@ -11,12 +11,17 @@ use super::{Daemon, Image, Room, Set};
 use crate::bounded::Output;
 use crate::{Must, Runtime};
 
+/// In the room of one that asks systemd: what our shim is told, for whoever can name a file only.
+pub const SHIM_OPTIONS: &str = "shim.toml";
+
 /// What a test may want otherwise.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Whether the CRI plugin is there; then every runtime is one of its handlers: `runc`, `rrun` (by the shim of runc)
     /// and `rrun-shim` (by ours).
     pub cri: bool,
+    /// Whether systemd makes the cgroups of pods, and is to be reached from the room.
+    pub systemd: bool,
     /// The image of a pod's first container.
     pub sandbox_image: String,
     /// TOML at the end of the file.
@@ -48,16 +53,21 @@ impl Containerd {
     #[track_caller]
     pub fn with(set: Set, edit: impl FnOnce(&mut Config)) -> Containerd {
         set.unpacked().must("unpack the engines");
-        let room = Room::new(set);
         let mut config = Config {
             cri: false,
+            systemd: false,
             sandbox_image: "localhost/pause:1".into(),
             extra: String::new(),
             by: Vec::new(),
             environment: Vec::new(),
         };
         edit(&mut config);
+        let room = if config.systemd { Room::under_systemd(set) } else { Room::new(set) };
         write_networks(&room);
+        if config.systemd {
+            fs::write(room.path().join(SHIM_OPTIONS), "SystemdCgroup = true\n")
+                .must("write the shim's options");
+        }
         let mut containerd = Containerd { config, daemon: None, room };
         let text = containerd.configuration();
         fs::write(containerd.room.path().join("containerd.toml"), text)
@@ -174,7 +184,7 @@ impl Containerd {
              [plugins.\"io.containerd.internal.v1.opt\"]\n  path = \"{at}/opt\"\n"
         );
         if self.config.cri {
-            text.push_str(&cri(&self.room, newer, &self.config.sandbox_image));
+            text.push_str(&cri(&self.room, newer, &self.config));
         }
         text.push_str(&self.config.extra);
         text
@@ -201,7 +211,8 @@ fn major(room: &Room) -> u32 {
 }
 
 /// The CRI plugin: pods on a bridge of the room, runtimes by their handlers' names.
-fn cri(room: &Room, newer: bool, sandbox_image: &str) -> String {
+fn cri(room: &Room, newer: bool, config: &Config) -> String {
+    let sandbox_image = &config.sandbox_image;
     let runtime = if newer { "io.containerd.cri.v1.runtime" } else { "io.containerd.grpc.v1.cri" };
     let at = room.path().display();
     let plugins = room.set().find("usr/lib/cni/bridge").must("find the CNI plugins");
@@ -233,8 +244,15 @@ fn cri(room: &Room, newer: bool, sandbox_image: &str) -> String {
     for (name, kind, binary) in handlers {
         let table = format!("plugins.\"{runtime}\".containerd.runtimes.{name}");
         add(format!("[{table}]\n  runtime_type = \"{kind}\""));
+        add(format!("  [{table}.options]"));
+        // containerd 1.6 hands nothing of this table to another shim than runc's but the name of a file.
+        if config.systemd && !newer && kind != "io.containerd.runc.v2" {
+            add(format!("    ConfigPath = \"{at}/{SHIM_OPTIONS}\""));
+        } else {
+            add(format!("    SystemdCgroup = {}", config.systemd));
+        }
         if let Some(binary) = binary {
-            add(format!("  [{table}.options]\n    BinaryName = \"{}\"", binary.display()));
+            add(format!("    BinaryName = \"{}\"", binary.display()));
         }
     }
     text

@@ -1,7 +1,7 @@
 //! dockerd, of either set, beside a containerd of its own.
 //!
-//! Knows what its configuration needs to know rrun by. Refuses systemd as the manager of cgroups: there is none in a
-//! room. A newcomer would let dockerd start its own containerd, whose configuration is then its own, too.
+//! Knows what its configuration needs to know rrun by. Refuses systemd as the manager of cgroups unless it is asked:
+//! most machines of tests have none. A newcomer would let dockerd start its own containerd, whose configuration is then its own, too.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -33,7 +33,21 @@ impl Docker {
     #[must_use]
     #[track_caller]
     pub fn with(set: Set, edit: impl FnOnce(&mut Value)) -> Docker {
-        let containerd = Containerd::start(set);
+        Self::beside(Containerd::start(set), edit)
+    }
+
+    /// One that asks systemd for cgroups, in a slice of this name.
+    #[must_use]
+    #[track_caller]
+    pub fn under_systemd(set: Set, slice: &str) -> Docker {
+        Self::beside(Containerd::with(set, |config| config.systemd = true), |config| {
+            config["exec-opts"] = json!(["native.cgroupdriver=systemd"]);
+            config["cgroup-parent"] = json!(slice);
+        })
+    }
+
+    #[track_caller]
+    fn beside(containerd: Containerd, edit: impl FnOnce(&mut Value)) -> Docker {
         let room = containerd.room();
         let at = room.path().display().to_string();
         let mut config = json!({

@@ -31,11 +31,23 @@ impl Podman {
     #[must_use]
     #[track_caller]
     pub fn start() -> Podman {
+        Self::with(Room::new, "cgroupfs")
+    }
+
+    /// One that asks the machine's systemd for cgroups.
+    #[must_use]
+    #[track_caller]
+    pub fn under_systemd() -> Podman {
+        Self::with(Room::under_systemd, "systemd")
+    }
+
+    #[track_caller]
+    fn with(room: impl FnOnce(Set) -> Room, cgroup_manager: &str) -> Podman {
         let set = Set::Own;
         set.unpacked().must("unpack the engines");
         let shared = Parent::held();
-        let room = Room::new(set);
-        configure(&room);
+        let room = room(set);
+        configure(&room, cgroup_manager);
         Podman { room, _shared: shared }
     }
 
@@ -106,7 +118,7 @@ impl Drop for Podman {
 }
 
 #[track_caller]
-fn configure(room: &Room) {
+fn configure(room: &Room, cgroup_manager: &str) {
     let (at, set) = (room.path(), room.set());
     let find = |path: &str| set.find(path).must(&format!("find {path} in the packages"));
     let profile = find("usr/share/containers/seccomp.json");
@@ -125,7 +137,7 @@ fn configure(room: &Room) {
              [engine]\n\
              runtime = \"rrun\"\n\
              runtime_supports_json = [\"rrun\"]\n\
-             cgroup_manager = \"cgroupfs\"\n\
+             cgroup_manager = \"{cgroup_manager}\"\n\
              lock_type = \"file\"\n\
              events_logger = \"file\"\n\
              conmon_path = [\"{programs}/conmon\"]\n\

@@ -22,10 +22,23 @@ use crate::runtime::unique;
 use crate::{Must, Running, Stdio, beside, eventually, on_path};
 
 /// The first process: it reaps whoever is left to it, as a shell that waits does. The room's directory may be below the
-/// /run that it hides (a guest's is, where nothing else takes an overlay's upper layer): then it is put there again.
-const FIRST: &str = "cd \"$0\" && mount -t tmpfs -o mode=755 tmpfs /run && \
-    { test -d \"$0\" || { mkdir -p \"$0\" && mount -c --bind . \"$0\"; }; } && mount --bind \"$0/lib\" /var/lib && ip link set lo up && \
-    echo > \"$0/ready\" && sleep infinity; exit 1";
+/// /run that it hides (a guest's is, where nothing else takes an overlay's upper layer): then it is put there again. Of
+/// the machine's /run there is what the words after it say, if it is there; mount's own notes are not (-n).
+const FIRST: &str = "room=$0 && cd \"$room\" && mount -t tmpfs -o mode=755 tmpfs /mnt && \
+    for kept; do test ! -d /run/$kept || { mkdir /mnt/$kept && mount --rbind /run/$kept /mnt/$kept; } || exit 1; done && \
+    mount -n --move /mnt /run && \
+    { test -d \"$room\" || { mkdir -p \"$room\" && mount -c --bind . \"$room\"; }; } && \
+    mount --bind \"$room/lib\" /var/lib && ip link set lo up && \
+    echo > \"$room/ready\" && sleep infinity; exit 1";
+
+/// Whom a room shares processes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pids {
+    /// Nobody.
+    Own,
+    /// The machine, whose systemd is told pids.
+    Machine,
+}
 
 /// Namespaces, a directory, and a `PATH`.
 #[derive(Debug)]
@@ -33,6 +46,7 @@ pub struct Room {
     directory: PathBuf,
     name: String,
     set: Set,
+    pids: Pids,
     holder: Child,
     first: i32,
 }
@@ -42,6 +56,18 @@ impl Room {
     #[must_use]
     #[track_caller]
     pub fn new(set: Set) -> Room {
+        Self::make(set, Pids::Own)
+    }
+
+    /// One whose engines ask the machine's systemd for cgroups: its sockets are there, and pids are the machine's.
+    #[must_use]
+    #[track_caller]
+    pub fn under_systemd(set: Set) -> Room {
+        Self::make(set, Pids::Machine)
+    }
+
+    #[track_caller]
+    fn make(set: Set, pids: Pids) -> Room {
         let name = unique("rroom");
         let directory = env::temp_dir().join(&name);
         for below in ["bin", "lib", "out"] {
@@ -49,11 +75,18 @@ impl Room {
         }
         link_programs(&directory.join("bin"), set);
         let mut holder = Command::new("setpriv");
-        holder.args(["--pdeathsig", "KILL", "unshare", "--mount", "--net", "--pid", "--fork"]);
-        holder.args(["--kill-child=KILL", "--mount-proc", "sh", "-c", FIRST]).arg(&directory);
+        holder.args(["--pdeathsig", "KILL", "unshare", "--mount", "--net", "--fork"]);
+        holder.arg("--kill-child=KILL");
+        if pids == Pids::Own {
+            holder.args(["--pid", "--mount-proc"]);
+        }
+        holder.args(["sh", "-c", FIRST]).arg(&directory);
+        if pids == Pids::Machine {
+            holder.args(["systemd", "dbus"]);
+        }
         let quiet = holder.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
         let holder = quiet.spawn().must("make the room's namespaces with setpriv and unshare");
-        let mut room = Room { directory, name, set, holder, first: 0 };
+        let mut room = Room { directory, name, set, pids, holder, first: 0 };
         let ready = room.directory.join("ready");
         let mut ended = || room.holder.try_wait().is_ok_and(|ended| ended.is_some());
         let made = eventually(|| ready.exists() || ended()) && ready.exists();
@@ -128,7 +161,8 @@ impl Room {
     /// The processes in the room and in containers below it, by our pids, with their command lines.
     #[must_use]
     pub fn processes(&self) -> Vec<(i32, String)> {
-        let ours = fs::read_link(format!("/proc/{}/ns/pid", self.first)).unwrap_or_default();
+        let kind = if self.pids == Pids::Own { "ns/pid" } else { "ns/mnt" };
+        let ours = fs::read_link(format!("/proc/{}/{kind}", self.first)).unwrap_or_default();
         let mut found: Vec<(i32, i32, String, bool)> = Vec::new();
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
@@ -136,7 +170,7 @@ impl Room {
             };
             let at = entry.path();
             let text = |file: &str| fs::read_to_string(at.join(file)).unwrap_or_default();
-            let inside = fs::read_link(at.join("ns/pid")).is_ok_and(|namespace| namespace == ours);
+            let inside = fs::read_link(at.join(kind)).is_ok_and(|namespace| namespace == ours);
             let line = text("cmdline").replace('\0', " ").trim_end().to_owned();
             found.push((pid, parent(&text("stat")), line, inside));
         }
@@ -146,7 +180,9 @@ impl Room {
         }) {
             found[at].3 = true;
         }
-        let inside = found.into_iter().filter(|(pid, _, _, inside)| *inside && *pid != self.first);
+        let holders = [self.first, self.holder.id().cast_signed()];
+        let inside =
+            found.into_iter().filter(|(pid, _, _, is_in)| *is_in && !holders.contains(pid));
         // A zombie has no command line, and is its parent's leftover, if anybody's.
         inside.filter(|found| !found.2.is_empty()).map(|found| (found.0, found.2)).collect()
     }
@@ -212,6 +248,12 @@ impl Drop for Room {
                 left = self.leftovers();
                 left.is_empty()
             });
+        }
+        if self.pids == Pids::Machine {
+            // Nobody's end is theirs, too.
+            for (pid, _) in self.processes() {
+                signal_if_there(pid, Signal::SIGKILL);
+            }
         }
         // 0 would be our own process group.
         if self.first != 0 {
