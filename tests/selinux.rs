@@ -109,7 +109,7 @@ fn what_is_mounted_has_the_mount_label_where_it_takes_one() {
     let bundle = bundle.set("/linux/maskedPaths", json!(["/sys/firmware"]));
     let bundle = bundle.args(["probe", "sleep"]);
     bundle.up();
-    let mut places = vec!["/dev", "/dev/pts", "/dev/shm"];
+    let mut places = vec!["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"];
     if Runtime::under_test().is_rrun() {
         // Runc 1.1.5 masks with a tmpfs, too; its label is the same by its own rules.
         places.push("/sys/firmware");

@@ -13,6 +13,8 @@ mod group;
 mod mounts;
 #[path = "verbs/pause.rs"]
 mod pause;
+#[path = "verbs/pressure.rs"]
+mod pressure;
 #[path = "verbs/update.rs"]
 mod update;
 #[path = "verbs/wait.rs"]

@@ -13,7 +13,7 @@ use super::{Container, not_found};
 #[cfg(doc)]
 use crate::error::Kind;
 use crate::error::{Error, Result, ResultExt};
-use crate::launch::cgroup::{OomWatch, Stats};
+use crate::launch::cgroup::{OomWatch, PressureWatch, Stats, Trigger};
 use crate::launch::rdt::{Former, Rdt};
 use crate::spec::Resources;
 use std::os::unix::fs::MetadataExt;
@@ -131,6 +131,14 @@ impl Container {
     /// [`Kind::Kernel`] when the kernel refuses.
     pub fn watch_oom(&self) -> Result<Option<OomWatch>> {
         OomWatch::open(&self.record.cgroup)
+    }
+
+    /// Watches whether its processes wait too long.
+    ///
+    /// # Errors
+    /// As [`PressureWatch::open`].
+    pub fn watch_pressure(&self, trigger: Trigger) -> Result<PressureWatch> {
+        PressureWatch::open(&self.record.cgroup, trigger)
     }
 
     /// Locks it and checks that `verb` fits.

@@ -92,6 +92,7 @@ fn sentence(step: &Step, call: Call, frame: &Frame) -> String {
         },
         Call::LandlockCreate => "landlock_create_ruleset".to_owned(),
         Call::LandlockRestrictSelf => "landlock_restrict_self".to_owned(),
+        Call::SetLabel => "fsetxattr(security.selinux)".to_owned(),
         Call::LandlockAddRule | Call::Openat2Target if matches!(step.act, Act::Landlock(_)) => {
             landlock_rule(&step.act, frame.detail as usize)
         }

@@ -52,13 +52,14 @@ pub enum Call {
     LandlockCreate,
     LandlockAddRule,
     LandlockRestrictSelf,
+    SetLabel,
 }
 
 impl Call {
     /// Its number on the wire, back.
     #[must_use]
     pub fn from_number(number: u16) -> Self {
-        const ALL: [Call; 43] = [
+        const ALL: [Call; 44] = [
             Call::Step,
             Call::Receive,
             Call::Send,
@@ -102,6 +103,7 @@ impl Call {
             Call::LandlockCreate,
             Call::LandlockAddRule,
             Call::LandlockRestrictSelf,
+            Call::SetLabel,
         ];
         ALL.get(usize::from(number)).copied().unwrap_or(Call::Step)
     }

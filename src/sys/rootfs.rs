@@ -87,8 +87,8 @@ fn new_mount(fs: &FileSystem<'_>, mode: Option<u32>) -> Result<Fd, Fault> {
     if let Some(label) = fs.label {
         let root = path::open_child(tree, c".", libc::O_RDONLY).at(Call::Stat)?.into_raw();
         let value = label.to_bytes();
-        // Whether queues take a label at all depends on the kernel and its policy; without, they keep the policy's own.
-        crate::xattr::set(root, c"security.selinux", value).ok();
+        // A policy that doesn't label queues takes none: a container without its label is no container that was asked for.
+        crate::xattr::set(root, c"security.selinux", value).at(Call::SetLabel)?;
         path::close(root);
     }
     Ok(tree)

@@ -199,8 +199,12 @@ const SECTIONS: &[(&[&str], Sections)] = &[
         &[(
             "OUTPUT",
             &[
-                "A line of JSON for each event: an object with type, id and data, as runc prints it. type is stats or \
-                 oom.",
+                "A line of JSON for each event: an object with type, id and data, as runc prints it. type is stats, oom \
+                 or pressure.",
+                "Pressure is told by the kernel where it counts it (PSI), in cgroup2 only, and at most once in a WINDOW: \
+                 some or all (full) processes waited for the resource as long as STALL in sum. data has resource, \
+                 waiting, stall, window (microseconds) and psi, the figures then. A window other than 2s, 4s, 6s, 8s or \
+                 10s takes CAP_SYS_RESOURCE.",
             ],
         )],
     ),

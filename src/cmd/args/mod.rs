@@ -14,6 +14,7 @@ mod direct;
 mod exec;
 mod flags;
 mod live;
+mod pressure;
 mod request;
 mod signal;
 mod spelling;

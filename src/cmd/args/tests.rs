@@ -82,6 +82,7 @@ fn the_lines_that_containerd_sends_are_understood() {
         "update --resources=/f web",
         "events --stats web",
         "events --interval=5s web",
+        "events --pressure memory --pressure=cpu:full:1s/4s web",
     ] {
         request(line);
     }
@@ -234,6 +235,8 @@ fn what_is_wrong_is_named_with_its_value_and_the_fix() {
         ("update --memory 64m -r /f web", &["--memory is given", "--resources too"]),
         ("events --interval 5 web", &["--interval: \"5\"", "5s"]),
         ("events --interval 0s web", &["--interval", "no time to wait"]),
+        ("events --pressure disk web", &["--pressure: \"disk\"", "cpu, memory or io"]),
+        ("events --stats --pressure io web", &["--stats ends before", "leave one of them away"]),
     ] {
         let (text, exit) = refusal(line);
         assert_eq!(exit, 1, "{line}");

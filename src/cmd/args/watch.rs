@@ -3,10 +3,12 @@
 //! It knows Go's way to write a duration. What a newcomer would get wrong: there a bare number is no duration; a unit
 //! belongs to each, and several may follow each other (`1m30s`).
 
+use super::pressure::trigger;
 use super::request::ListFormat;
 use super::taken::{Taken, wrong};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::id::ContainerId;
+use crate::launch::cgroup::Trigger;
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -30,6 +32,8 @@ pub struct EventsArgs {
     pub stats: bool,
     /// `--interval`: between readings.
     pub interval: Duration,
+    /// `--pressure`: what to tell, too.
+    pub pressure: Vec<Trigger>,
 }
 
 impl PsArgs {
@@ -47,7 +51,15 @@ impl EventsArgs {
         if interval.is_zero() {
             return Err(wrong("interval", "0", "is no time to wait").hint("give 1ms at least"));
         }
-        Ok(Self { id: taken.id()?, stats: taken.on("stats")?, interval })
+        let pressure = taken.texts("pressure")?;
+        let pressure = pressure.iter().map(|text| trigger(text)).collect::<Result<Vec<_>>>()?;
+        let stats = taken.on("stats")?;
+        if stats && !pressure.is_empty() {
+            let problem = "--stats ends before the kernel can tell of any --pressure";
+            return Err(Error::new(Kind::Usage, problem)
+                .hint("leave one of them away: each reading has the pressure of its moment"));
+        }
+        Ok(Self { id: taken.id()?, stats, interval, pressure })
     }
 }
 

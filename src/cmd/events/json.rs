@@ -3,8 +3,10 @@
 //! It knows runc's names. What a newcomer would get wrong: they are v1's, whatever the host has. Times are nanoseconds,
 //! swap counts memory *and* swap, and no limit is the highest number, but for processes, where it is 0.
 
+use crate::launch::cgroup::Trigger;
 use crate::launch::cgroup::stats::{Count, IoEntry, Layout, Pressure, Share, Stats};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// A reading.
 pub fn stats(id: &str, stats: &Stats) -> Value {
@@ -14,6 +16,23 @@ pub fn stats(id: &str, stats: &Stats) -> Value {
 /// A kill for want of memory.
 pub fn oom(id: &str) -> Value {
     json!({ "type": "oom", "id": id })
+}
+
+/// A trigger's word, and what was counted when it came.
+pub fn pressed(id: &str, trigger: &Trigger, now: &Pressure) -> Value {
+    let Trigger { of, waiting, stall, window } = trigger;
+    let micros = |time: &Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    json!({
+        "type": "pressure",
+        "id": id,
+        "data": {
+            "resource": of.name(),
+            "waiting": waiting.name(),
+            "stall": micros(stall),
+            "window": micros(window),
+            "psi": pressure(now),
+        },
+    })
 }
 
 fn data(stats: &Stats) -> Value {

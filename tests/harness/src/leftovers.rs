@@ -89,8 +89,20 @@ fn processes(lines: &mut BTreeSet<String>) {
         if !name.bytes().all(|byte| byte.is_ascii_digit()) || name == me {
             continue;
         }
+        if is_left_to_init(&entry.path()) {
+            continue;
+        }
         lines.insert(format!("process {name} {}", describe(&entry.path())));
     }
+}
+
+/// Whether it has ended and only the machine's init has not reaped it: nobody can do more, and some inits reap every
+/// other second.
+fn is_left_to_init(process: &Path) -> bool {
+    let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
+    // PID (NAME) STATE PPID, where the name may have parentheses.
+    let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.next() == Some("Z") && fields.next() == Some("1")
 }
 
 /// The command line, the root and the cgroups of a process: one of them names the container it belongs to.

@@ -23,6 +23,8 @@ pub enum Need {
     Cgroup(&'static str),
     /// A unified hierarchy at /sys/fs/cgroup that has this controller.
     CgroupV2(&'static str),
+    /// A cgroup2, wherever it is mounted, whose kernel counts pressure (PSI).
+    Pressure,
     /// A block device of any kind.
     BlockDevice,
     /// The distribution's package of a service, unpacked: see [`crate::service_tree`].
@@ -86,6 +88,9 @@ macro_rules! need {
     };
     (cgroup_v2($name:expr)) => {
         $crate::requires::Need::CgroupV2($name)
+    };
+    (pressure) => {
+        $crate::requires::Need::Pressure
     };
     (block_device) => {
         $crate::requires::Need::BlockDevice
@@ -181,6 +186,11 @@ pub fn missing(need: Need) -> Option<String> {
         Need::CgroupV2(name) => unless(
             controllers_v2().contains(name),
             format!("needs a cgroup v2 hierarchy with {name}"),
+        ),
+        Need::Pressure => unless(
+            fs::metadata("/proc/pressure/cpu").is_ok()
+                && fs::read_to_string("/proc/mounts").is_ok_and(|text| text.contains(" cgroup2 ")),
+            "needs cgroup v2 and a kernel that counts pressure (psi=1)".into(),
         ),
         Need::BlockDevice => unless(
             fs::read_dir("/sys/block").is_ok_and(|mut devices| devices.next().is_some()),

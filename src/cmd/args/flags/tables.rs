@@ -139,6 +139,11 @@ pub(super) const LISTING_PROCESSES: &[Flag] = &[LISTING[0]];
 pub(super) const WATCHING: &[Flag] = &[
     switch("stats", None, "Print one reading and end"),
     value("interval", None, "TIME", "Between readings [default: 5s]"),
+    repeated(
+        "pressure",
+        "RESOURCE[:some|full][:STALL/WINDOW]",
+        "Tell when processes wait for cpu, memory or io: so long in so long a time [default: some:200ms/2s]",
+    ),
 ];
 
 pub(super) const SPECIFYING: &[Flag] = &[
@@ -189,6 +194,10 @@ pub(super) const fn value(
     help: &'static str,
 ) -> Flag {
     Flag { name, short, takes: Takes::Value, what, help }
+}
+
+const fn repeated(name: &'static str, what: &'static str, help: &'static str) -> Flag {
+    Flag { takes: Takes::Values, ..value(name, None, what, help) }
 }
 
 const fn values(name: &'static str, short: char, what: &'static str, help: &'static str) -> Flag {

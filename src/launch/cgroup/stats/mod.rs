@@ -8,6 +8,7 @@ mod text;
 mod v1;
 mod v2;
 
+pub(super) use text::pressure;
 pub use text::{IoEntry, Pressure, Share};
 
 use super::Cgroup;
