@@ -3,6 +3,8 @@
 //! What the host's side mounts, it mounts in a namespace of the test's own thread. Where runc 1.1.5 is known to differ,
 //! the test says `requires!(rrun)` and why.
 
+#[path = "mounts/borrowed.rs"]
+mod borrowed;
 #[path = "mounts/copyup.rs"]
 mod copyup;
 #[path = "mounts/idmap.rs"]

@@ -86,7 +86,6 @@ impl Parent<'_> {
                 }
                 (Tag::Reached, _) => {
                     point("ready")?;
-                    self.refresh_state(owner, "created")?;
                     scheduling::apply(plan, self.pid)?;
                     self.proceed()?;
                     at_gate = waits_at_gate;
@@ -108,7 +107,7 @@ impl Parent<'_> {
         }
         let _span = self.launch.trace.span("record");
         owner.born(self.pid, self.pidfd.as_fd(), self.cgroup)?;
-        self.refresh_state(owner, "creating")
+        self.write_state(owner)
     }
 
     fn proceed(&self) -> Result<()> {
@@ -162,7 +161,7 @@ impl Parent<'_> {
             point("devices moved")?;
         }
         if let Some(hooks) = self.launch.hooks {
-            let state = owner.state("creating")?;
+            let state = owner.state()?;
             hooks::run_all(&hooks.prestart, &state, HookPhase::Prestart)?;
             hooks::run_all(&hooks.create_runtime, &state, HookPhase::CreateRuntime)?;
         }
@@ -170,11 +169,11 @@ impl Parent<'_> {
     }
 
     /// What hooks inside and the seccomp listener will read.
-    fn refresh_state(&mut self, owner: &dyn Owner, status: &str) -> Result<()> {
+    fn write_state(&mut self, owner: &dyn Owner) -> Result<()> {
         if self.state.is_empty() {
             return Ok(());
         }
-        let state = owner.state(status)?;
+        let state = owner.state()?;
         let notify = self
             .launch
             .plan

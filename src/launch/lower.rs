@@ -215,6 +215,10 @@ impl<'a> Lowering<'a> {
             Act::Pivot => Op::Pivot { root: slot(ROOT) },
             Act::MoveRoot => Op::MoveRoot { root: slot(ROOT) },
             Act::Chroot => Op::Chroot { root: slot(ROOT) },
+            Act::Withdraw { namespace } => {
+                Op::Withdraw { root: slot(ROOT), namespace: self.opened.fd(*namespace)? }
+            }
+            Act::EnterRoot => Op::Chroot { root: Handle::Parent(self.opened.fd(ParentFd::Root)?) },
             Act::Console { dev, size: (rows, columns), uid } => Op::Console {
                 root: slot(ROOT),
                 dev: dev.map(slot),

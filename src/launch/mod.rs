@@ -76,7 +76,7 @@ pub trait Owner {
     ///
     /// # Errors
     /// Ends the launch.
-    fn state(&self, status: &str) -> Result<String>;
+    fn state(&self) -> Result<String>;
 
     /// The terminal's master has come, with the pty's number.
     ///

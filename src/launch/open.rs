@@ -15,6 +15,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, soc
 use rrun_sys::mount;
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 impl Launch<'_> {
@@ -60,6 +61,9 @@ impl Launch<'_> {
                     .into(),
             });
         }
+        if let Some(init) = self.init.filter(|_| has(|act| *act == Act::EnterRoot)) {
+            opened.root = Some(root_of(init)?);
+        }
         for tree in &plan.detached {
             point("clone a mount")?;
             opened.detached.push(idmap::detach(tree)?);
@@ -80,6 +84,18 @@ impl Launch<'_> {
 /// put there one after the other.
 fn above_streams(stream: BorrowedFd<'_>) -> Result<OwnedFd> {
     stream.try_clone_to_owned().context(|| "duplicate a stream")
+}
+
+/// The root directory of a container's first process.
+fn root_of(init: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let pid = gate::pid_of(init)?;
+    let path = format!("/proc/{pid}/root");
+    let mut options = File::options();
+    options.read(true).custom_flags(libc::O_PATH | libc::O_DIRECTORY);
+    let root = options.open(&path).context(|| format!("open {path}"))?;
+    // It lives: the number was its own all the time.
+    gate::pid_of(init)?;
+    Ok(root.into())
 }
 
 /// A procfs that nothing is mounted over. Without the privilege for one: the host's, proved to be procfs; every open in

@@ -16,6 +16,8 @@ use std::path::Path;
 pub struct Opened {
     /// A private procfs.
     pub proc: Option<OwnedFd>,
+    /// The root of the container that an exec is for.
+    pub root: Option<OwnedFd>,
     /// The listening socket of the gate.
     pub gate: Option<OwnedFd>,
     /// For hooks inside.
@@ -82,7 +84,7 @@ impl Opened {
         let hooks =
             self.hooks.iter().flat_map(|files| [&files.input, &files.output, &files.errors]);
         let notify = self.notify.iter().flat_map(|(socket, message)| [socket, message]);
-        let single = self.proc.iter().chain(&self.gate);
+        let single = self.proc.iter().chain(&self.root).chain(&self.gate);
         let lists = self
             .joins
             .iter()
@@ -95,6 +97,7 @@ impl Opened {
     pub(super) fn fd(&self, which: ParentFd) -> Result<Fd> {
         let fd = match which {
             ParentFd::Proc => self.proc.as_ref(),
+            ParentFd::Root => self.root.as_ref(),
             ParentFd::Gate => self.gate.as_ref(),
             ParentFd::HookInput => self.hooks.as_ref().map(|files| &files.input),
             ParentFd::HookOutput => self.hooks.as_ref().map(|files| &files.output),

@@ -2,7 +2,9 @@
 //! and of what is mounted for it.
 //!
 //! What a newcomer would get wrong: a label that nobody enforces is worse than none, so where its module is off, asking
-//! for one is an error. The labels are for the next execve(2) and are given while nothing else is left to be made.
+//! for one to confine the program is an error. That of the mounts confines nobody: it says what a confined program may
+//! open, and is left out with a warning. The labels are for the next execve(2) and are given while nothing else is left
+//! to be made.
 
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
@@ -37,6 +39,7 @@ impl Label {
 
 const APPARMOR: &str = "/process/apparmorProfile";
 const SELINUX: &str = "/process/selinuxLabel";
+const MOUNTS: &str = "/linux/mountLabel";
 
 /// What the program will be.
 pub fn program(process: &Process, host: &Host, steps: &mut Steps) -> Result<()> {
@@ -62,12 +65,16 @@ pub fn keyring(process: Option<&Process>, steps: &mut Steps) -> Result<()> {
     Ok(())
 }
 
-/// `linux.mountLabel`, for file systems that take a context.
+/// `linux.mountLabel`, for file systems that take a context; none where nothing reads one.
 pub fn mount(spec: &Spec, host: &Host) -> Result<Option<CString>> {
-    let pointer = "/linux/mountLabel";
-    let Some(label) = &spec.mount_label else { return Ok(None) };
-    demand(host.security.selinux, pointer, label, "SELinux")?;
-    text(pointer, label).map(Some)
+    let label = spec.mount_label.as_ref().filter(|_| host.security.selinux);
+    label.map(|label| text(MOUNTS, label)).transpose()
+}
+
+/// What is said about a label that [`mount`] leaves out.
+pub fn left_out(spec: &Spec, host: &Host) -> Option<String> {
+    let label = spec.mount_label.as_ref().filter(|_| !host.security.selinux)?;
+    Some(format!("{label:?} has no effect: SELinux is not enabled on this host (at {MOUNTS})"))
 }
 
 fn demand(on: bool, pointer: &'static str, value: &str, module: &str) -> Result<()> {
@@ -77,4 +84,32 @@ fn demand(on: bool, pointer: &'static str, value: &str, module: &str) -> Result<
     let message = format!("{value:?} asks for {module}, which is not enabled on this host");
     let hint = format!("leave it out, or boot a kernel with {module} in force");
     Err(Error::new(Kind::Host, message).at(pointer).hint(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    const CONFIG: &[u8] = br#"{
+        "ociVersion": "1.2.0", "root": { "path": "rootfs" },
+        "process": { "cwd": "/", "args": ["sh"], "user": { "uid": 0, "gid": 0 }, "selinuxLabel": "u:r:t:s0" },
+        "linux": { "mountLabel": "u:object_r:f:s0" }
+    }"#;
+
+    #[test]
+    fn without_selinux_a_label_of_mounts_is_left_out_aloud_and_one_of_the_program_is_an_error() {
+        let spec = Spec::parse(CONFIG, Path::new("/bundle")).unwrap();
+        let mut host = Host::fixture();
+        assert!(mount(&spec, &host).unwrap().is_some() && left_out(&spec, &host).is_none());
+        host.security.selinux = false;
+        assert_eq!(mount(&spec, &host).unwrap(), None);
+        let said = left_out(&spec, &host).unwrap();
+        assert!(
+            said.ends_with("SELinux is not enabled on this host (at /linux/mountLabel)"),
+            "{said}"
+        );
+        let refused = program(spec.process.as_ref().unwrap(), &host, &mut Steps::default());
+        assert_eq!(refused.unwrap_err().kind(), Kind::Host);
+    }
 }

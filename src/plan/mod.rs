@@ -126,6 +126,7 @@ impl Plan {
 
         let entry = namespaces::enter(spec, host, request, &cgroup, id)?;
         steps.list.extend(entry.steps);
+        warnings.extend(labels::left_out(spec, host));
         let trees = rootfs::assemble(spec, host, request, &cgroup, &mut steps)?;
         hooks(spec, &mut steps, HookPhase::CreateContainer)?;
         rootfs::hide(spec, host, &mut steps)?;

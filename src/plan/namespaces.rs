@@ -85,12 +85,15 @@ pub fn enter(
     let namespaces = &spec.namespaces;
     refuse_unprivileged(spec, host)?;
     let mut steps = Steps::default();
-    let joins = joins(spec);
+    let mut joins = joins(spec);
     let new_user = namespaces.user == Namespace::New;
     let joined_user = matches!(namespaces.user, Namespace::Join(_));
     let offsets = timens_offsets(spec.time_offsets);
 
-    let kinds = by_the_clone(namespaces, offsets.is_some());
+    let mut kinds = by_the_clone(namespaces, offsets.is_some());
+    if borrows_mounts(spec) {
+        kinds |= flag(NamespaceKind::Mount);
+    }
     let hop = joined_user && kinds != 0;
     let parent_joins_pid = (!hop)
         .then(|| joins.iter().position(|join| join.kinds == flag(NamespaceKind::Pid)))
@@ -138,6 +141,9 @@ pub fn enter(
     }
     // Modes of what is made from here on are exact.
     steps.push(Phase::Enter, Act::Umask(0));
+    if borrows_mounts(spec) {
+        joins.push(ours());
+    }
     Ok(Entry {
         steps: steps.list,
         clone: if hop { 0 } else { kinds.into() },
@@ -145,6 +151,35 @@ pub fn enter(
         parent_joins_pid,
         id_maps: new_user.then(|| spec.id_maps.clone()),
     })
+}
+
+/// Whether the container shares the host's mounts and is to have some of its own: they are made in a mount namespace that
+/// it leaves again.
+pub fn borrows_mounts(spec: &Spec) -> bool {
+    let has_any = !spec.mounts.is_empty()
+        || spec.rootfs_readonly
+        || !spec.masked_paths.is_empty()
+        || !spec.readonly_paths.is_empty();
+    spec.namespaces.mount == Namespace::Inherit && has_any
+}
+
+/// Whether nothing is mounted at all.
+pub fn only_chroots(spec: &Spec) -> bool {
+    spec.namespaces.mount == Namespace::Inherit && !borrows_mounts(spec)
+}
+
+/// The mount namespace that the container goes back to: the last of the joins, and the last to be joined.
+fn ours() -> Join {
+    Join {
+        path: std::path::PathBuf::from("/proc/self/ns/mnt").into(),
+        kinds: flag(NamespaceKind::Mount),
+        pointer: "/linux/namespaces".to_owned(),
+    }
+}
+
+/// Back to the host's mounts, with the rootfs as root.
+pub fn withdraw(spec: &Spec) -> Act {
+    Act::Withdraw { namespace: ParentFd::Join(joins(spec).len()) }
 }
 
 /// Without root, everything needs a user namespace: say so before the kernel says EPERM.
@@ -193,12 +228,12 @@ fn timens_offsets(offsets: TimeOffsets) -> Option<Vec<u8>> {
 /// The rootfs is opened before the child becomes root of a user namespace: the path to it may be open to the caller only.
 fn open_rootfs(spec: &Spec, steps: &mut Steps) -> Result<()> {
     let path = text("/root/path", &spec.rootfs.to_string())?;
-    if spec.namespaces.mount == Namespace::Inherit {
+    if only_chroots(spec) {
         steps.push_at(Phase::Enter, Act::OpenDirectory { path }, "/root/path");
         return Ok(());
     }
     let from_host = propagation_from_host(spec);
-    if let (Namespace::New, Some(mode)) = (&spec.namespaces.mount, from_host) {
+    if let (Namespace::New | Namespace::Inherit, Some(mode)) = (&spec.namespaces.mount, from_host) {
         let act = Act::RootPropagation { mode, recursive: true };
         steps.push_at(Phase::Enter, act, pointer_of(spec.rootfs_propagation));
     }

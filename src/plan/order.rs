@@ -42,7 +42,8 @@ macro_rules! place {
 
 const CLONED: Place = place!(first Act::Reach(Checkpoint::Cloned));
 const READY: Place = place!(first Act::Reach(Checkpoint::Ready));
-const ROOT: Place = place!(last Act::Pivot | Act::MoveRoot | Act::Chroot);
+const ROOT: Place =
+    place!(last Act::Pivot | Act::MoveRoot | Act::Chroot | Act::Withdraw { .. } | Act::EnterRoot);
 const IDS: Place = place!(first Act::Ids { .. });
 const ENTERED: Place = place!(last Act::WorkingDirectory { lenient: false, .. });
 const NO_NEW: Place = place!(first Act::NoNewPrivileges);

@@ -197,6 +197,9 @@ pub fn exec(
     if user_namespace {
         steps.push(Phase::Enter, Act::BecomeRoot { set_groups: privileges.set_groups });
     }
+    if exec.kinds & libc::CLONE_NEWNS.unsigned_abs() == 0 {
+        steps.push(Phase::Enter, Act::EnterRoot);
+    }
     steps.push(Phase::Enter, Act::NewSession);
     if !request.no_new_keyring {
         labels::keyring(Some(process), &mut steps)?;

@@ -50,15 +50,8 @@ pub fn assemble(
 ) -> Result<Vec<DetachedTree>> {
     let label = labels::mount(spec, host)?;
     let mut trees = Vec::new();
-    if spec.namespaces.mount == Namespace::Inherit {
-        return match spec.mounts.first() {
-            Some(mount) => Err(Error::spec(
-                format!("/mounts/{}", mount.index),
-                "mounts without a mount namespace would be made on the host",
-            )
-            .hint("add a namespace of type mount")),
-            None => Ok(trees),
-        };
+    if namespaces::only_chroots(spec) {
+        return Ok(trees);
     }
     for mount in &spec.mounts {
         let pointer = format!("/mounts/{}", mount.index);
@@ -330,8 +323,7 @@ pub fn hide(spec: &Spec, host: &Host, steps: &mut Steps) -> Result<()> {
     if let Some(process) = &spec.process
         && let Terminal::Pty { size } = process.terminal
     {
-        let has_dev = spec.namespaces.mount != Namespace::Inherit;
-        let dev = has_dev.then_some(Slot(DEVICES));
+        let dev = (!namespaces::only_chroots(spec)).then_some(Slot(DEVICES));
         let act = Act::Console { dev, size: size.unwrap_or_default(), uid: process.user.uid };
         steps.push_at(Phase::Hide, act, "/process/terminal");
     }
@@ -349,10 +341,6 @@ pub fn hide(spec: &Spec, host: &Host, steps: &mut Steps) -> Result<()> {
         steps.push_at(Phase::Hide, Act::ReadOnly { at }, pointer);
     }
     if spec.rootfs_readonly {
-        if spec.namespaces.mount == Namespace::Inherit {
-            return Err(Error::spec("/root/readonly", "a read-only root needs a mount namespace")
-                .hint("add a namespace of type mount"));
-        }
         let own = Attr { set: ATTR_RDONLY, ..Attr::default() };
         let changes = Changes { own, ..Changes::default() };
         let at = At { root: ROOT, path: c".".into() };
@@ -364,7 +352,8 @@ pub fn hide(spec: &Spec, host: &Host, steps: &mut Steps) -> Result<()> {
 /// The rootfs becomes the root.
 pub fn enter(spec: &Spec, request: &Request, steps: &mut Steps) {
     let act = match (&spec.namespaces.mount, request.no_pivot) {
-        (Namespace::Inherit, _) => Act::Chroot,
+        (Namespace::Inherit, _) if namespaces::only_chroots(spec) => Act::Chroot,
+        (Namespace::Inherit, _) => namespaces::withdraw(spec),
         (_, true) => Act::MoveRoot,
         (_, false) => Act::Pivot,
     };

@@ -104,6 +104,8 @@ pub fn act(act: &Act, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Act::Pivot => f.write_str("pivot into the rootfs; detach the old root"),
         Act::MoveRoot => f.write_str("move the rootfs to /; chroot"),
         Act::Chroot => f.write_str("chroot into the rootfs"),
+        Act::Withdraw { .. } => f.write_str("return with a copy of the rootfs; chroot into it"),
+        Act::EnterRoot => f.write_str("chroot into the container's root"),
         Act::Console { size: (0, 0), .. } => f.write_str("new terminal"),
         Act::Console { size: (rows, columns), .. } => write!(f, "new terminal {columns}x{rows}"),
         Act::OwnStreams { uid } => write!(f, "give standard streams to uid {uid}"),

@@ -74,6 +74,8 @@ pub enum ParentFd {
     HookOutput,
     /// Where their errors are kept.
     HookErrors,
+    /// The root of an exec's container.
+    Root,
     /// A namespace to join: the index in [`crate::plan::Plan::joins`].
     Join(usize),
     /// A detached tree: the index in [`crate::plan::Plan::detached`].
@@ -218,6 +220,8 @@ pub enum Act {
     Pivot,
     MoveRoot,
     Chroot,
+    Withdraw { namespace: ParentFd },
+    EnterRoot,
     Console { dev: Option<Slot>, size: (u16, u16), uid: u32 },
     OwnStreams { uid: u32 },
     Hook(InnerHook),

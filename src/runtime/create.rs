@@ -223,9 +223,10 @@ impl Owner for Newborn<'_> {
         Ok(())
     }
 
-    fn state(&self, status: &str) -> Result<String> {
-        let status = if status == "created" { Status::Created } else { Status::Creating };
-        self.record.state_json(status)
+    /// Hooks run after what the runtime-spec's lifecycle calls step 2, and "created" is what follows that step. Who asks us
+    /// learns that the container is still being created, for it can't be started yet.
+    fn state(&self) -> Result<String> {
+        self.record.state_json(Status::Created)
     }
 
     fn console(&mut self, master: OwnedFd, number: u32) -> Result<()> {

@@ -124,7 +124,7 @@ impl Owner for Caller<'_> {
         Ok(())
     }
 
-    fn state(&self, _status: &str) -> Result<String> {
+    fn state(&self) -> Result<String> {
         self.container.record.state_json(Status::Running)
     }
 

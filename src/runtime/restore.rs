@@ -211,7 +211,7 @@ impl Reborn<'_> {
         if hooks.prestart.is_empty() && hooks.create_runtime.is_empty() {
             return Ok(());
         }
-        let state = self.record.state_json(Status::Creating)?;
+        let state = self.record.state_json(Status::Created)?;
         hooks::run_all(&hooks.prestart, &state, HookPhase::Prestart)?;
         hooks::run_all(&hooks.create_runtime, &state, HookPhase::CreateRuntime)
     }

@@ -56,7 +56,7 @@ pub use sysctl::Sysctl;
 
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{HostPath, InnerPath};
 use at::At;
 use linux::Linux;
@@ -262,18 +262,33 @@ fn read_platforms(
     Ok(())
 }
 
-/// Without a mount namespace of its own, whatever a container mounts is mounted on the host.
+/// Without a mount namespace of its own, a container is given its mounts in one that it leaves: they are its own all the
+/// same, but nothing is propagated to or from them, and a user namespace would not let it go back.
 fn check_mounts(at: At<'_>, spec: &Spec) -> Result<()> {
+    if spec.namespaces.mount.is_apart() {
+        return Ok(());
+    }
     let (root, linux) = (at.key("root"), at.key("linux"));
+    if spec.rootfs_propagation.is_some() {
+        spec.namespaces.require(NamespaceKind::Mount, &linux.key("rootfsPropagation"))?;
+    }
+    let private =
+        |mount: &&Mount| mount.propagation.is_none_or(|it| it.mode == PropagationMode::Private);
+    let says = "without a mount namespace of the container's own,";
+    let hint = "add {\"type\": \"mount\"} to linux.namespaces, or leave this out";
+    if let Some(mount) = spec.mounts.iter().find(|mount| !private(mount)) {
+        let options = format!("/mounts/{}/options", mount.index);
+        return Err(Error::spec(options, format!("{says} mounts can only be private")).hint(hint));
+    }
+    let apart = spec.namespaces.user.is_apart();
     for (place, mounts) in [
         (at.key("mounts"), !spec.mounts.is_empty()),
         (root.key("readonly"), spec.rootfs_readonly),
         (linux.key("maskedPaths"), !spec.masked_paths.is_empty()),
         (linux.key("readonlyPaths"), !spec.readonly_paths.is_empty()),
-        (linux.key("rootfsPropagation"), spec.rootfs_propagation.is_some()),
     ] {
-        if mounts {
-            spec.namespaces.require(NamespaceKind::Mount, &place)?;
+        if apart && mounts {
+            return Err(place.wrong(format!("{says} a user namespace can't mount")).hint(hint));
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use crate::script::{Call, Checkpoint, Handle, Op, SLOTS, Script, Slot};
 use crate::wire::{FRAME_SIZE, Frame, Tag};
 use crate::{
     Errno, Fd, NewFd, clone, console, cred, fd, landlock, limits, links, mount, ns, path, program,
-    rights, rootfs, schedule,
+    rights, rootfs, schedule, withdraw,
 };
 
 /// Why a step failed.
@@ -184,6 +184,7 @@ fn perform(op: &Op<'_>, state: &mut State) -> Done {
         Op::Pivot { root } => enter(state.fd(root), mount::pivot_here, Call::Pivot),
         Op::MoveRoot { root } => enter(state.fd(root), mount::move_here_to_root, Call::Chroot),
         Op::Chroot { root } => enter(state.fd(root), mount::chroot_here, Call::Chroot),
+        Op::Withdraw { root, namespace } => withdraw::to(namespace, state.fd(root)),
         Op::Console { root, dev, rows, columns, uid } => {
             console::open(state, root, dev, (rows, columns), uid)
         }

@@ -50,6 +50,7 @@ pub mod signal;
 pub mod trace;
 pub mod tty;
 pub mod wire;
+mod withdraw;
 pub mod xattr;
 
 pub use errno::{Errno, Result};

@@ -208,6 +208,8 @@ pub enum Op<'a> {
     MoveRoot { root: Handle },
     /// chroot(2) alone, without a mount namespace.
     Chroot { root: Handle },
+    /// Back into a mount namespace, with a copy of the rootfs that belongs to none as the root.
+    Withdraw { root: Handle, namespace: Fd },
     /// A pty of the container's devpts: standard streams, controlling terminal, and `/dev/console` where `dev` is given.
     Console { root: Handle, dev: Option<Handle>, rows: u16, columns: u16, uid: u32 },
     /// Gives the standard streams to the user, as far as they can be given.

@@ -30,12 +30,14 @@ fn the_state_on_standard_input_tells_id_bundle_annotations_pid_and_status() {
         assert_eq!(state["annotations"]["a.b"], "c", "{phase}: {state}");
         assert!(state["ociVersion"].is_string(), "{phase}: {state}");
         let status = match phase {
-            "startContainer" => "created",
             // runc 1.1 runs it as soon as the container is created.
             "poststart" if bundle.runtime().is_rrun() => "running",
-            "poststart" => "created",
             "poststop" => "stopped",
-            _ => "creating",
+            // crun and rrun read the lifecycle: the environment, which is step 2, is complete, and the hooks are steps 3 to 7.
+            "prestart" | "createRuntime" | "createContainer" if !bundle.runtime().is_rrun() => {
+                "creating"
+            }
+            _ => "created",
         };
         assert_eq!(state["status"], status, "{phase}: {state}");
         // runc numbers the process as the hook's namespace does; the runtime-spec wants the runtime's numbers.

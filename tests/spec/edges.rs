@@ -38,9 +38,7 @@ const TOP: &[Case] = &[
     (
         "root-readonly-on-the-host",
         &[("/root/readonly", "true"), ("/linux/namespaces", "[]")],
-        Fails(
-            r#"this would change the host: the container has no mount namespace (at /root/readonly); add {"type": "mount"} to linux.namespaces, or leave this out"#,
-        ),
+        Parses(|s| s.rootfs_readonly && !s.namespaces.mount.is_apart()),
     ),
     (
         "hostname",
