@@ -60,7 +60,7 @@ impl Call {
     /// Its number on the wire, back.
     #[must_use]
     pub fn from_number(number: u16) -> Self {
-        const ALL: [Call; 44] = [
+        const ALL: [Call; 45] = [
             Call::Step,
             Call::Receive,
             Call::Send,
