@@ -8,8 +8,9 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
+use crate::id::ContainerId;
 use crate::plan::step::{Act, Phase, Steps};
-use crate::plan::text;
+use crate::plan::{Request, text};
 use crate::spec::{Process, Spec};
 use std::ffi::{CStr, CString};
 
@@ -56,12 +57,23 @@ pub fn program(process: &Process, host: &Host, steps: &mut Steps) -> Result<()> 
     Ok(())
 }
 
-/// What its session keyring will be: made by us, it would be ours, and the program could not use it.
-pub fn keyring(process: Option<&Process>, steps: &mut Steps) -> Result<()> {
+/// A session of its own, and its keyring, with the program's label: made by us, it would be ours, and the program could
+/// not use it.
+pub fn session(
+    id: &ContainerId,
+    process: Option<&Process>,
+    request: &Request,
+    steps: &mut Steps,
+) -> Result<()> {
+    steps.push(Phase::Enter, Act::NewSession);
+    if request.no_new_keyring {
+        return Ok(());
+    }
     if let Some(label) = process.and_then(|process| process.selinux_label.as_ref()) {
         let value = text(SELINUX, label)?;
         steps.push_at(Phase::Enter, Act::Label { who: Label::SelinuxKeys, value }, SELINUX);
     }
+    steps.push(Phase::Enter, Act::Keyring(text("/", &format!("_ses.{id}"))?));
     Ok(())
 }
 

@@ -130,12 +130,7 @@ pub fn enter(
         let set_groups = Privileges::of(spec, host).set_groups;
         steps.push(Phase::Enter, Act::BecomeRoot { set_groups });
     }
-    steps.push(Phase::Enter, Act::NewSession);
-    if !request.no_new_keyring {
-        labels::keyring(spec.process.as_ref(), &mut steps)?;
-        let name = text("/", &format!("_ses.{id}"))?;
-        steps.push(Phase::Enter, Act::Keyring(name));
-    }
+    labels::session(id, spec.process.as_ref(), request, &mut steps)?;
     if namespaces.network == Namespace::New {
         steps.push(Phase::Enter, Act::LoopbackUp);
     }

@@ -200,11 +200,7 @@ pub fn exec(
     if exec.kinds & libc::CLONE_NEWNS.unsigned_abs() == 0 {
         steps.push(Phase::Enter, Act::EnterRoot);
     }
-    steps.push(Phase::Enter, Act::NewSession);
-    if !request.no_new_keyring {
-        labels::keyring(Some(process), &mut steps)?;
-        steps.push(Phase::Enter, Act::Keyring(text("", &format!("_ses.{id}"))?));
-    }
+    labels::session(id, Some(process), request, &mut steps)?;
     if let Terminal::Pty { size } = process.terminal {
         steps.push_at(Phase::Enter, Act::OpenDirectory { path: c"/".into() }, "/terminal");
         let size = size.unwrap_or_default();
