@@ -87,11 +87,3 @@ fn without_a_mount_namespace_the_root_is_changed_and_nothing_is_mounted() {
     assert!(bundle.run().success().json()["error"].is_string());
     Leftovers::assert_none(&bundle);
 }
-
-#[test]
-fn what_needs_a_mount_namespace_is_refused_without_one() {
-    requires!(root);
-    let bundle = Bundle::new().without_namespace("mount");
-    bundle.run().failure();
-    Leftovers::assert_none(&bundle);
-}
