@@ -28,7 +28,7 @@ pub struct Mark {
     pub subject: String,
     /// Of the value.
     pub unit: Unit,
-    /// The median, or the count.
+    /// The median, or the count; of single system calls the least.
     pub value: f64,
 }
 
@@ -71,8 +71,19 @@ fn mark(row: &Row) -> Option<Mark> {
         case: row.case.clone(),
         subject: row.subject.clone(),
         unit: row.unit,
-        value: row.value()?,
+        value: value(row)?,
     })
+}
+
+/// The median; of single system calls the least. A boot lays addresses out in its own way, and where a page table begins
+/// just there, each mapping of its boot makes one anew: that is more instructions, never fewer, and not ours.
+fn value(row: &Row) -> Option<f64> {
+    match &row.found {
+        Found::Samples(samples) if row.metric == Metric::M7 => {
+            samples.iter().copied().reduce(f64::min)
+        }
+        _ => row.value(),
+    }
 }
 
 /// The emulated machine of lane I, as its row says: the name of the baseline.
@@ -143,6 +154,10 @@ mod tests {
         let instructions = Unit::Instructions;
         let kept = marks(&results(vec![
             row(Lane::I, "rrun", instructions).samples(vec![1.0, 2.0, 9.0]),
+            Row {
+                metric: Metric::M7,
+                ..row(Lane::I, "rrun", instructions).samples(vec![5.0, 6.0, 7.0])
+            },
             row(Lane::I, "runc, no seccomp", instructions).samples(vec![1.0]),
             row(Lane::I, "rrun", Unit::Count).samples(vec![7.0]),
             row(Lane::W, "rrun", Unit::Milliseconds).samples(vec![1.0]),
@@ -152,7 +167,7 @@ mod tests {
             Row { case: "mounts".to_owned(), ..row(Lane::R, "rrun", Unit::Count).exact(16.0) },
         ]));
         let values: Vec<f64> = kept.iter().map(|mark| mark.value).collect();
-        assert_eq!(values, [2.0, 312.0]);
+        assert_eq!(values, [2.0, 5.0, 312.0]);
     }
 
     #[test]

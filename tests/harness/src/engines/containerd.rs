@@ -244,12 +244,16 @@ fn cri(room: &Room, newer: bool, config: &Config) -> String {
     for (name, kind, binary) in handlers {
         let table = format!("plugins.\"{runtime}\".containerd.runtimes.{name}");
         add(format!("[{table}]\n  runtime_type = \"{kind}\""));
-        add(format!("  [{table}.options]"));
+        // No table at all if it would be empty: containerd 2 takes another shim's for no pod with users of its own.
+        let is_runcs = kind == "io.containerd.runc.v2";
+        if config.systemd || is_runcs {
+            add(format!("  [{table}.options]"));
+        }
         // containerd 1.6 hands nothing of this table to another shim than runc's but the name of a file.
-        if config.systemd && !newer && kind != "io.containerd.runc.v2" {
+        if config.systemd && !newer && !is_runcs {
             add(format!("    ConfigPath = \"{at}/{SHIM_OPTIONS}\""));
-        } else {
-            add(format!("    SystemdCgroup = {}", config.systemd));
+        } else if config.systemd {
+            add("    SystemdCgroup = true".to_owned());
         }
         if let Some(binary) = binary {
             add(format!("    BinaryName = \"{}\"", binary.display()));
