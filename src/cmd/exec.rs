@@ -31,6 +31,7 @@ pub fn run(globals: &Globals, args: &ExecArgs) -> Result<u8> {
         process: &process,
         cgroup: &args.cgroup,
         ignore_paused: args.ignore_paused,
+        filters: None,
         handover: Handover {
             streams: None,
             console_socket: args.console_socket.as_deref(),

@@ -6,7 +6,7 @@
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::plan::step::{Act, Phase, Steps};
-use crate::plan::{labels, seccomp, text};
+use crate::plan::{Request, labels, seccomp, text};
 use crate::spec::{
     CapSet, Capabilities, IdMap, MemoryPolicy, Namespace, Privileges as Gain, Process, Profile,
     RawFilter, Spec,
@@ -56,16 +56,19 @@ pub struct Setting<'a> {
     pub filter: Option<&'a RawFilter>,
     pub personality: Option<u32>,
     pub memory_policy: Option<&'a MemoryPolicy>,
+    /// Filters made before.
+    pub filters: Option<&'a seccomp::Filters>,
 }
 
 impl<'a> Setting<'a> {
-    pub fn of(spec: &'a Spec) -> Self {
+    pub fn of(spec: &'a Spec, request: &'a Request) -> Self {
         let Spec { seccomp, hardening, personality, memory_policy, .. } = spec;
         Self {
             profile: seccomp.as_ref(),
             filter: hardening.filter.as_ref(),
             personality: *personality,
             memory_policy: memory_policy.as_ref(),
+            filters: request.filters.as_ref(),
         }
     }
 }
@@ -168,8 +171,12 @@ fn confine(
 
 /// The filter, and who asks for it. A profile beside a ready-made one was refused.
 fn filter(setting: &Setting<'_>, no_new_privs: bool) -> Result<Option<(Act, &'static str)>> {
+    let compile = |profile| match setting.filters {
+        Some(made) => made.compile(profile, no_new_privs),
+        None => seccomp::compile(profile, no_new_privs),
+    };
     let (program, pointer) = match (setting.profile, setting.filter) {
-        (Some(profile), _) => (seccomp::compile(profile, no_new_privs)?, "/linux/seccomp"),
+        (Some(profile), _) => (compile(profile)?, "/linux/seccomp"),
         (None, Some(filter)) => (seccomp::adopt(filter, no_new_privs)?, filter.pointer),
         (None, None) => return Ok(None),
     };

@@ -60,6 +60,8 @@ pub struct Request {
     pub systemd_cgroup: bool,
     /// `--cgroup-manager disabled`
     pub no_cgroup: bool,
+    /// Filters made before, in a process that makes many.
+    pub filters: Option<seccomp::Filters>,
 }
 
 /// A container, or an exec in one, before it exists.
@@ -139,7 +141,7 @@ impl Plan {
         let privileges = identity::Privileges::of(spec, host);
         let notify = identity::become_user(
             process,
-            &identity::Setting::of(spec),
+            &identity::Setting::of(spec, request),
             host,
             &privileges,
             &mut steps,

@@ -215,6 +215,7 @@ pub fn exec(
         filter: exec.hardening.filter.as_ref(),
         personality: exec.personality,
         memory_policy: exec.memory_policy.as_ref(),
+        filters: request.filters.as_ref(),
     };
     let notify =
         identity::become_user(process, &setting, host, &privileges, &mut steps, &mut warnings)?;

@@ -13,6 +13,7 @@ use crate::launch::fault::point;
 use crate::launch::trace::Trace;
 use crate::launch::{Launch, Launched, Owner, Place};
 use crate::log;
+use crate::plan::seccomp::Filters;
 use crate::plan::{ExecRequest, Plan, Request};
 use crate::spec::Process;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -30,6 +31,8 @@ pub struct Exec<'a> {
     pub cgroup: &'a [String],
     /// Also into a container that is paused, to hang until it is resumed.
     pub ignore_paused: bool,
+    /// Filters made before, in a process that makes many.
+    pub filters: Option<Filters>,
     /// What it gets.
     pub handover: Handover<'a>,
     /// The time line, if one is wanted.
@@ -93,6 +96,7 @@ impl Exec<'_> {
         let request = Request {
             preserve_fds: self.handover.preserve_fds,
             home: home_of(process, &container.record.rootfs),
+            filters: self.filters.clone(),
             ..Request::default()
         };
         let exec = ExecRequest {

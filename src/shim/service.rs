@@ -19,6 +19,7 @@ use containerd_shim_protos::api::{
     UpdateTaskRequest, WaitRequest, WaitResponse,
 };
 use protobuf::Message;
+use rrun::plan::seccomp::Filters;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ttrpc::proto::{Request, Response};
@@ -48,7 +49,7 @@ impl Service {
         let Context { namespace, publisher, shutdown } = context;
         let events = Loop::start()?;
         events.adopt_orphans()?;
-        let pod = Pod { namespace, publisher, events };
+        let pod = Pod { namespace, publisher, events, filters: Filters::default() };
         Ok(Self { pod, shutdown, tasks: Mutex::default() })
     }
 

@@ -21,6 +21,7 @@ use crate::watch::{Loop, Watched};
 use rrun::container::{Container, Store};
 use rrun::error::{Error, Kind, Result};
 use rrun::id::ContainerId;
+use rrun::plan::seccomp::Filters;
 use rrun::spec;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ pub struct Pod {
     pub publisher: Publisher,
     /// The loop.
     pub events: Loop,
+    /// Its containers have mostly the same profile, and each exec asks for its filter again.
+    pub filters: Filters,
 }
 
 impl Pod {

@@ -11,6 +11,7 @@ mod compile;
 mod condition;
 pub mod emulate;
 mod graph;
+mod kept;
 mod machine;
 mod raw;
 mod rules;
@@ -19,6 +20,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use kept::Filters;
 pub use raw::adopt;
 pub use rrun_sys::seccomp::Instruction;
 

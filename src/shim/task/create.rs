@@ -59,6 +59,7 @@ impl Birth<'_> {
                 no_pivot: options.no_pivot_root,
                 no_new_keyring: options.no_new_keyring,
                 systemd_cgroup: options.systemd_cgroup,
+                filters: Some(self.pod.filters.clone()),
                 ..bundle.request()
             },
             manager: None,

@@ -173,6 +173,7 @@ impl Task {
             process,
             cgroup: &[],
             ignore_paused: false,
+            filters: Some(self.pod.filters.clone()),
             handover: Handover {
                 streams: ends.as_ref().map(|ends| ends.each_ref().map(AsFd::as_fd)),
                 ..Handover::default()
